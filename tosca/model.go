@@ -1,0 +1,657 @@
+package tosca
+
+import "time"
+
+// ServiceTemplate is a loaded, resolved and checked TOSCA service template:
+// every type is derived, every requirement has its target and every value is
+// data or a parsed call. It is immutable after Load and safe to share between
+// goroutines and deployments.
+//
+// The model speaks TOSCA 2.0's concepts whatever version the file was written
+// in: what 1.x calls a topology template is folded into the ServiceTemplate.
+//
+// Source: TOSCA 2.0 section 6 (service template), TOSCA Simple Profile 1.3
+// sections 3.9 and 3.10.
+type ServiceTemplate struct {
+	// Version is the value of tosca_definitions_version, such as
+	// "tosca_simple_yaml_1_3" or "tosca_2_0".
+	Version string
+	// File is the path of the entry file inside the file system it was loaded from.
+	File string
+	// Files are all files read from that file system, the entry file first,
+	// then imports in the order in which they were read. Built-in profiles are
+	// not among them.
+	Files []string
+	// Profile is the profile name of TOSCA 2.0 or the namespace of 1.2 and 1.3.
+	Profile string
+	// Name, Author and TemplateVersion come from the metadata keys
+	// template_name, template_author and template_version.
+	Name, Author, TemplateVersion string
+	Description                   string
+	Metadata                      map[string]any
+
+	// Types holds every type visible in the entry file, by kind.
+	Types *Types
+
+	Repositories []*Repository
+	Inputs       []*Parameter
+	Outputs      []*Parameter
+	// Nodes are the node templates in order of declaration.
+	Nodes []*NodeTemplate
+	// Relationships are the templates under relationship_templates in order of
+	// declaration. What a requirement uses is Requirement.Relationship.
+	Relationships []*RelationshipTemplate
+	Groups        []*Group
+	Policies      []*Policy
+	Workflows     []*Workflow
+	Substitution  *SubstitutionMapping
+
+	nodes map[string]*NodeTemplate
+}
+
+// Node returns the node template of that name, or nil.
+func (t *ServiceTemplate) Node(name string) *NodeTemplate { return t.nodes[name] }
+
+// Types are the types that a file can name, each map by the name under which
+// the file can refer to it: the full name, and for normative types of the
+// Simple Profile also the shorthand and the prefixed name
+// ("tosca.nodes.Compute", "Compute", "tosca:Compute").
+type Types struct {
+	Artifact     map[string]*ArtifactType
+	Data         map[string]*DataType
+	Capability   map[string]*CapabilityType
+	Interface    map[string]*InterfaceType
+	Relationship map[string]*RelationshipType
+	Node         map[string]*NodeType
+	Group        map[string]*GroupType
+	Policy       map[string]*PolicyType
+}
+
+// TypeHeader is what types of every kind have.
+type TypeHeader struct {
+	// Name is the full name, such as "tosca.nodes.Compute".
+	Name        string
+	Version     string
+	Description string
+	Metadata    map[string]any
+	// Range is where the type is defined.
+	Range Range
+	// Normative tells that the type comes from a built-in profile.
+	Normative bool
+}
+
+// NodeType is a node type with all that it inherits: the slices hold the
+// effective definitions, inherited ones first.
+//
+// Source: TOSCA 1.3 section 3.7.9, TOSCA 2.0 section 7.1.
+type NodeType struct {
+	TypeHeader
+	Parent       *NodeType
+	Properties   []*PropertyDefinition
+	Attributes   []*AttributeDefinition
+	Capabilities []*CapabilityDefinition
+	Requirements []*RequirementDefinition
+	Interfaces   []*InterfaceDefinition
+	Artifacts    []*Artifact
+}
+
+// RelationshipType is a relationship type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.10, TOSCA 2.0 section 7.3.
+type RelationshipType struct {
+	TypeHeader
+	Parent     *RelationshipType
+	Properties []*PropertyDefinition
+	Attributes []*AttributeDefinition
+	Interfaces []*InterfaceDefinition
+	// ValidCapabilityTypes is valid_target_types of 1.x.
+	ValidCapabilityTypes []*CapabilityType
+	ValidTargetNodeTypes []*NodeType
+	ValidSourceNodeTypes []*NodeType
+}
+
+// CapabilityType is a capability type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.7, TOSCA 2.0 section 8.1.
+type CapabilityType struct {
+	TypeHeader
+	Parent                 *CapabilityType
+	Properties             []*PropertyDefinition
+	Attributes             []*AttributeDefinition
+	ValidSourceNodeTypes   []*NodeType
+	ValidRelationshipTypes []*RelationshipType
+}
+
+// InterfaceType is an interface type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.5, TOSCA 2.0 section 10.1.
+type InterfaceType struct {
+	TypeHeader
+	Parent        *InterfaceType
+	Inputs        []*PropertyDefinition
+	Operations    []*OperationDefinition
+	Notifications []*OperationDefinition
+}
+
+// DataType is a data type with all that it inherits. Primitive types (string,
+// integer, scalar-unit.size, list, ...) are data types without properties.
+//
+// Source: TOSCA 1.3 section 3.7.6, TOSCA 2.0 section 9.
+type DataType struct {
+	TypeHeader
+	Parent      *DataType
+	Properties  []*PropertyDefinition
+	Constraints []*Constraint
+	Key, Entry  *Schema
+}
+
+// ArtifactType is an artifact type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.4, TOSCA 2.0 section 11.1.
+type ArtifactType struct {
+	TypeHeader
+	Parent     *ArtifactType
+	MimeType   string
+	FileExt    []string
+	Properties []*PropertyDefinition
+}
+
+// GroupType is a group type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.11, TOSCA 2.0 section 12.1.
+type GroupType struct {
+	TypeHeader
+	Parent     *GroupType
+	Properties []*PropertyDefinition
+	Attributes []*AttributeDefinition
+	Members    []*NodeType
+}
+
+// PolicyType is a policy type with all that it inherits.
+//
+// Source: TOSCA 1.3 section 3.7.12, TOSCA 2.0 section 13.1.
+type PolicyType struct {
+	TypeHeader
+	Parent       *PolicyType
+	Properties   []*PropertyDefinition
+	TargetNodes  []*NodeType
+	TargetGroups []*GroupType
+	Triggers     []*Trigger
+}
+
+// Schema says what a value must be.
+//
+// Source: TOSCA 1.3 section 3.6.9 (schema definition), TOSCA 2.0 section 9.
+type Schema struct {
+	Type        *DataType
+	Description string
+	Constraints []*Constraint
+	// Key and Entry are the schemas of a map's keys and of a list's or map's entries.
+	Key, Entry *Schema
+}
+
+// PropertyDefinition defines a property, or an input of an interface or an
+// operation.
+//
+// Source: TOSCA 1.3 section 3.6.10, TOSCA 2.0 section 9.
+type PropertyDefinition struct {
+	Name        string
+	Description string
+	// Schema is nil only for an operation or interface input without a type,
+	// which takes any value.
+	Schema   *Schema
+	Required bool
+	// Default is nil where there is none. An explicit null is a Value.
+	Default *Value
+	// Fixed is the value that TOSCA 2.0's keyname "value" fixes; nil otherwise.
+	Fixed    *Value
+	Status   string
+	Metadata map[string]any
+	Range    Range
+}
+
+// AttributeDefinition defines an attribute. Every property is reflected as an
+// attribute of the same name, which is not listed.
+//
+// Source: TOSCA 1.3 section 3.6.12.
+type AttributeDefinition struct {
+	Name        string
+	Description string
+	Schema      *Schema
+	Default     *Value
+	Status      string
+	Metadata    map[string]any
+	Range       Range
+}
+
+// Parameter is an input or output of a service template or a workflow.
+//
+// Source: TOSCA 1.3 section 3.6.14, TOSCA 2.0 section 9.
+type Parameter struct {
+	Name        string
+	Description string
+	// Schema is nil where no type was given.
+	Schema   *Schema
+	Required bool
+	Default  *Value
+	// Value is the value of an output, or the value fixed for an input; nil where none is given.
+	Value    *Value
+	Status   string
+	Metadata map[string]any
+	Range    Range
+}
+
+// CapabilityDefinition defines a capability of a node type.
+//
+// Source: TOSCA 1.3 section 3.7.2.
+type CapabilityDefinition struct {
+	Name        string
+	Description string
+	Type        *CapabilityType
+	// Properties and Attributes are the effective ones: those of Type, refined.
+	Properties           []*PropertyDefinition
+	Attributes           []*AttributeDefinition
+	ValidSourceNodeTypes []*NodeType
+	Occurrences          Occurrences
+	Range                Range
+}
+
+// RequirementDefinition defines a requirement of a node type.
+//
+// Source: TOSCA 1.3 section 3.7.3, TOSCA 2.0 section 8.3.
+type RequirementDefinition struct {
+	Name        string
+	Description string
+	// Capability is the type that the target's capability must have; nil where
+	// only CapabilityName was given.
+	Capability *CapabilityType
+	// CapabilityName is the symbolic name of a capability of Node; TOSCA 1.3
+	// allows either.
+	CapabilityName string
+	// Node is the type that the target must have; nil for any.
+	Node *NodeType
+	// Relationship is the type of the relationship to make; nil where the
+	// definition has none.
+	Relationship *RelationshipType
+	// Interfaces refine those of Relationship.
+	Interfaces  []*InterfaceDefinition
+	NodeFilter  *NodeFilter
+	Occurrences Occurrences
+	Range       Range
+}
+
+// Unbounded is the upper bound that means none.
+const Unbounded = -1
+
+// Occurrences is how often something may occur. Max is Unbounded where there
+// is no upper bound.
+type Occurrences struct{ Min, Max int }
+
+// InterfaceDefinition is an interface of a node or relationship type.
+//
+// Source: TOSCA 1.3 section 3.6.20.
+type InterfaceDefinition struct {
+	Name          string
+	Description   string
+	Type          *InterfaceType
+	Inputs        []*PropertyDefinition
+	Operations    []*OperationDefinition
+	Notifications []*OperationDefinition
+	Range         Range
+}
+
+// OperationDefinition is an operation (or a notification) of an interface
+// type or definition.
+//
+// Source: TOSCA 1.3 sections 3.6.17 and 3.6.19.
+type OperationDefinition struct {
+	Name           string
+	Description    string
+	Implementation *Implementation
+	Inputs         []*PropertyDefinition
+	Outputs        []*OutputMapping
+	Range          Range
+}
+
+// NodeTemplate is a node of the service.
+//
+// Source: TOSCA 1.3 section 3.8.3, TOSCA 2.0 section 7.2.
+type NodeTemplate struct {
+	Name        string
+	Type        *NodeType
+	Description string
+	Metadata    map[string]any
+	Directives  []string
+	// Properties has an assignment for each property that has a value: the
+	// template's own, else the type's default. So has Attributes.
+	Properties   []*Assignment
+	Attributes   []*Assignment
+	Capabilities []*Capability
+	// Requirements are resolved, in order of assignment; unassigned optional
+	// ones are absent.
+	Requirements []*Requirement
+	// Incoming are the requirements of other nodes that target this one.
+	Incoming   []*Requirement
+	Interfaces []*Interface
+	// Artifacts are the template's and the type's.
+	Artifacts  []*Artifact
+	NodeFilter *NodeFilter
+	Range      Range
+
+	service *ServiceTemplate
+}
+
+// Assignment is a named value of a property, an attribute or an input.
+type Assignment struct {
+	Name string
+	// Schema is what the value must be; nil for an undeclared or untyped one.
+	Schema *Schema
+	Value  *Value
+	// Default tells that the value is the definition's default.
+	Default bool
+	// Sensitive tells that the value must never be shown: the definition's
+	// metadata has "sensitive: true", or its type is a secret of a credential.
+	Sensitive bool
+	Range     Range
+}
+
+// Capability is a capability of a node template.
+//
+// Source: TOSCA 1.3 section 3.8.1.
+type Capability struct {
+	Name       string
+	Type       *CapabilityType
+	Definition *CapabilityDefinition
+	Node       *NodeTemplate
+	Properties []*Assignment
+	Attributes []*Assignment
+	Range      Range
+}
+
+// Requirement is a requirement of a node template that found its target.
+//
+// Source: TOSCA 1.3 section 3.8.2, TOSCA 2.0 section 8.4.
+type Requirement struct {
+	Name string
+	// Index counts the assignments of the same name in one node, from 0.
+	Index      int
+	Definition *RequirementDefinition
+	Source     *NodeTemplate
+	Target     *NodeTemplate
+	// Capability is the target's capability that fulfils the requirement.
+	Capability *Capability
+	// Relationship is this requirement's own: a named template used by several
+	// requirements is copied for each.
+	Relationship *RelationshipTemplate
+	Range        Range
+}
+
+// RelationshipTemplate is a relationship, as declared or as used by one requirement.
+//
+// Source: TOSCA 1.3 section 3.8.4.
+type RelationshipTemplate struct {
+	// Name is the template's name; empty for a relationship declared inline or
+	// by type only.
+	Name        string
+	Type        *RelationshipType
+	Description string
+	Metadata    map[string]any
+	Properties  []*Assignment
+	Attributes  []*Assignment
+	Interfaces  []*Interface
+	// Requirement is the one that uses it; nil in ServiceTemplate.Relationships.
+	Requirement *Requirement
+	Range       Range
+
+	service *ServiceTemplate
+}
+
+// Interface is an interface of a node or relationship template with all
+// operations that its type and template define.
+type Interface struct {
+	// Name is the symbolic name, such as "Standard".
+	Name          string
+	Type          *InterfaceType
+	Operations    []*Operation
+	Notifications []*Operation
+}
+
+// Operation is what can be called on a node or relationship.
+type Operation struct {
+	Name string
+	// Interface is the symbolic name of the interface it belongs to.
+	Interface   string
+	Description string
+	// Implementation is nil where nothing implements the operation.
+	Implementation *Implementation
+	// Inputs are the effective ones, later winning: interface definition,
+	// operation definition, interface assignment, operation assignment.
+	Inputs  []*Assignment
+	Outputs []*OutputMapping
+	Range   Range
+}
+
+// Implementation is what implements an operation.
+//
+// Source: TOSCA 1.3 section 3.6.16.
+type Implementation struct {
+	Primary      *Artifact
+	Dependencies []*Artifact
+	// Timeout is zero where there is none (the keyname counts seconds).
+	Timeout time.Duration
+	// OperationHost is SELF, HOST, SOURCE, TARGET or ORCHESTRATOR, or the name
+	// of a node template; empty where not given.
+	OperationHost string
+	Range         Range
+}
+
+// OutputMapping says which attribute takes an output of an operation.
+//
+// Source: TOSCA 1.3 section 3.6.15 (attribute mapping).
+type OutputMapping struct {
+	Name string
+	// Entity is SELF, SOURCE or TARGET.
+	Entity string
+	// Path is what follows: the attribute, or a capability (or requirement)
+	// and its attribute, then nested keys.
+	Path  []string
+	Range Range
+}
+
+// Artifact is a file that a node or an operation uses.
+//
+// Source: TOSCA 1.3 section 3.6.7.
+type Artifact struct {
+	// Name is empty for one given in place.
+	Name string
+	// Type is nil where it could not be told from the file's extension.
+	Type *ArtifactType
+	// File is the value of the keyname "file" as written.
+	File string
+	// Path is File inside the loaded file system (slash-separated, as fs.FS
+	// wants it), resolved against the file that declares it; empty for a URL
+	// or a file of a repository.
+	Path              string
+	Repository        *Repository
+	Description       string
+	DeployPath        string
+	Version           string
+	Checksum          string
+	ChecksumAlgorithm string
+	Properties        []*Assignment
+	Metadata          map[string]any
+	Range             Range
+}
+
+// Repository is an external repository.
+//
+// Source: TOSCA 1.3 section 3.6.6.
+type Repository struct {
+	Name        string
+	Description string
+	URL         string
+	Credential  *Value
+	Range       Range
+}
+
+// Group is a set of nodes.
+//
+// Source: TOSCA 1.3 section 3.8.5.
+type Group struct {
+	Name        string
+	Type        *GroupType
+	Description string
+	Metadata    map[string]any
+	Properties  []*Assignment
+	Members     []*NodeTemplate
+	Interfaces  []*Interface
+	Range       Range
+}
+
+// Policy is a policy with its targets.
+//
+// Source: TOSCA 1.3 section 3.8.6.
+type Policy struct {
+	Name        string
+	Type        *PolicyType
+	Description string
+	Metadata    map[string]any
+	Properties  []*Assignment
+	// Targets are the nodes aimed at: named ones and the members of named groups.
+	Targets      []*NodeTemplate
+	TargetGroups []*Group
+	// Triggers are the template's and the type's, by name.
+	Triggers []*Trigger
+	Range    Range
+
+	service *ServiceTemplate
+}
+
+// Trigger is what a policy does when an event comes.
+//
+// Source: TOSCA 1.3 section 3.6.22, TOSCA 2.0 section 13.3.
+type Trigger struct {
+	Name        string
+	Description string
+	Event       string
+	// Schedule is the value of the keyname in 1.x; nil where not given.
+	Schedule *Value
+	// TargetNode, TargetRequirement and TargetCapability are 1.x's target_filter.
+	TargetNode, TargetRequirement, TargetCapability string
+	Condition                                       *Condition
+	// Period, Evaluations and Method belong to the condition of 1.x.
+	Period      string
+	Evaluations int
+	Method      string
+	Action      []*Activity
+	Range       Range
+}
+
+// Workflow is an imperative workflow.
+//
+// Source: TOSCA 1.3 section 3.8.7 and 7, TOSCA 2.0 section 15.
+type Workflow struct {
+	Name           string
+	Description    string
+	Metadata       map[string]any
+	Inputs         []*Parameter
+	Preconditions  []*Precondition
+	Steps          []*WorkflowStep
+	Implementation *Implementation
+	Outputs        []*OutputMapping
+	Range          Range
+}
+
+// Precondition must hold before a workflow runs.
+type Precondition struct {
+	Target             string
+	TargetRelationship string
+	Condition          *Condition
+	Range              Range
+}
+
+// WorkflowStep is a step of an imperative workflow.
+type WorkflowStep struct {
+	Name               string
+	Target             string
+	TargetRelationship string
+	OperationHost      string
+	Filter             *Condition
+	Activities         []*Activity
+	OnSuccess          []string
+	OnFailure          []string
+	Range              Range
+}
+
+// ActivityKind is what an Activity does.
+type ActivityKind string
+
+// The activities of TOSCA 1.3 section 3.6.23.
+const (
+	Delegate      ActivityKind = "delegate"
+	SetState      ActivityKind = "set_state"
+	CallOperation ActivityKind = "call_operation"
+	Inline        ActivityKind = "inline"
+)
+
+// Activity is one thing to do in a workflow step or a trigger.
+type Activity struct {
+	Kind ActivityKind
+	// Name is the workflow (delegate, inline), the state (set_state) or the
+	// operation as "interface.operation" (call_operation).
+	Name   string
+	Inputs []*Assignment
+	Range  Range
+}
+
+// Condition is a boolean over attributes of a node: either a combination (Op
+// with Operands), or an assertion that Attribute satisfies Constraints.
+//
+// Source: TOSCA 1.3 section 3.6.25.
+type Condition struct {
+	// Op is "and", "or", "not" or "assert"; "assert" has Attribute and
+	// Constraints.
+	Op          string
+	Operands    []*Condition
+	Attribute   string
+	Constraints []*Constraint
+	Range       Range
+}
+
+// NodeFilter selects nodes.
+//
+// Source: TOSCA 1.3 section 3.6.5.
+type NodeFilter struct {
+	Properties   []*PropertyFilter
+	Capabilities []*CapabilityFilter
+	Range        Range
+}
+
+// PropertyFilter is the constraints that one property must satisfy.
+type PropertyFilter struct {
+	Name        string
+	Constraints []*Constraint
+	Range       Range
+}
+
+// CapabilityFilter is the constraints on the properties of a capability, given
+// by its name or type.
+type CapabilityFilter struct {
+	Name       string
+	Properties []*PropertyFilter
+	Range      Range
+}
+
+// SubstitutionMapping makes the service usable as a node of another.
+//
+// Source: TOSCA 1.3 section 3.8.13, TOSCA 2.0 section 14.
+type SubstitutionMapping struct {
+	NodeType     *NodeType
+	Properties   map[string][]string
+	Attributes   map[string][]string
+	Capabilities map[string][]string
+	Requirements map[string][]string
+	Interfaces   map[string]map[string]string
+	Filter       *NodeFilter
+	Range        Range
+}
