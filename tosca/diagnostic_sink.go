@@ -1,0 +1,34 @@
+package tosca
+
+import "fmt"
+
+// sink collects the faults that the phases of loading find.
+type sink struct {
+	list Diagnostics
+}
+
+// errorf adds an Error. What it returns can be given more: Detail, Related,
+// Suggestion, Section.
+func (s *sink) errorf(code string, rng Range, format string, args ...any) *Diagnostic {
+	return s.add(Error, code, rng, format, args)
+}
+
+// warnf adds a Warning, as errorf does an Error.
+func (s *sink) warnf(code string, rng Range, format string, args ...any) *Diagnostic {
+	return s.add(Warning, code, rng, format, args)
+}
+
+func (s *sink) add(sev Severity, code string, rng Range, format string, args []any) *Diagnostic {
+	d := &Diagnostic{Severity: sev, Code: code, Range: rng, Summary: fmt.Sprintf(format, args...)}
+	s.list = append(s.list, d)
+	return d
+}
+
+// CodeInfo explains one Diagnostic.Code.
+type CodeInfo struct {
+	Code string
+	// Meaning says what is wrong, in one or two sentences.
+	Meaning string
+	// Example is YAML that shows the fault.
+	Example string
+}

@@ -1,0 +1,90 @@
+package tosca
+
+import "strings"
+
+// versionTable is what differs between the versions of the language. The
+// phases ask it instead of asking for a version.
+type versionTable struct {
+	// name is the value of tosca_definitions_version.
+	name string
+	// level orders versions: 10, 11, 12, 13, 20.
+	level int
+	// section begins the name of a section of this version's specification,
+	// such as "TOSCA 1.3".
+	section string
+	// functionPrefix comes before the name of a function in a call: "" or "$".
+	functionPrefix string
+	// profile is the built-in profile that every file imports by itself; empty
+	// where a profile must be imported.
+	profile string
+	// requirementOccurrences is what a requirement definition means that does not say.
+	requirementOccurrences Occurrences
+
+	// The keynames that were renamed between 1.3 and 2.0.
+	topology         string // topology_template, service_template
+	namespace        string // namespace, profile
+	importFile       string // file, url
+	importPrefix     string // namespace_prefix, namespace
+	constraints      string // constraints, validation
+	occurrences      string // occurrences, count_range
+	validSourceTypes string // valid_source_types, valid_source_node_types
+	validTargetTypes string // valid_target_types, valid_capability_types
+}
+
+var simple = versionTable{
+	requirementOccurrences: Occurrences{1, 1},
+	topology:               "topology_template",
+	namespace:              "namespace",
+	importFile:             "file",
+	importPrefix:           "namespace_prefix",
+	constraints:            "constraints",
+	occurrences:            "occurrences",
+	validSourceTypes:       "valid_source_types",
+	validTargetTypes:       "valid_target_types",
+}
+
+var versions = []*versionTable{
+	simpleVersion(10), simpleVersion(11), simpleVersion(12), simpleVersion(13),
+	{
+		name:                   "tosca_2_0",
+		level:                  20,
+		section:                "TOSCA 2.0",
+		functionPrefix:         "$",
+		requirementOccurrences: Occurrences{0, Unbounded},
+		topology:               "service_template",
+		namespace:              "profile",
+		importFile:             "url",
+		importPrefix:           "namespace",
+		constraints:            "validation",
+		occurrences:            "count_range",
+		validSourceTypes:       "valid_source_node_types",
+		validTargetTypes:       "valid_capability_types",
+	},
+}
+
+func simpleVersion(level int) *versionTable {
+	v := simple
+	minor := string(rune('0' + level%10))
+	v.level = level
+	v.name = "tosca_simple_yaml_1_" + minor
+	v.section = "TOSCA 1." + minor
+	v.profile = v.name
+	return &v
+}
+
+// versionNamed returns the table of a tosca_definitions_version, or nil.
+func versionNamed(name string) *versionTable {
+	name = strings.TrimSpace(name)
+	if name == "tosca_simple_yaml_1_0_0" {
+		name = "tosca_simple_yaml_1_0" // the name of early drafts
+	}
+	for _, v := range versions {
+		if v.name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// v2 tells whether this is TOSCA 2.0 or later.
+func (v *versionTable) v2() bool { return v.level >= 20 }
