@@ -1,0 +1,48 @@
+// Package profile holds the built-in TOSCA profiles as YAML text: the
+// normative types of the TOSCA Simple Profile in YAML 1.0 to 1.3 and of the
+// Simple Profile for TOSCA 2.0, and this module's own types. Package tosca
+// parses them; a program needs this package only to read the texts.
+package profile
+
+import "embed"
+
+//go:embed *.yaml
+var files embed.FS
+
+// Orchestrator is the name of the profile with this module's own types, such
+// as the artifact type of Ansible playbooks. Package tosca makes it visible in
+// every template of TOSCA 1.x.
+const Orchestrator = "orchestrator"
+
+// names lists the profiles: the value of tosca_definitions_version for TOSCA
+// 1.x, whose profile is imported by itself, and the profile's name for TOSCA
+// 2.0, whose templates import it.
+var names = []struct{ name, file string }{
+	{"tosca_simple_yaml_1_3", "tosca_simple_yaml_1_3.yaml"},
+	{Orchestrator, "orchestrator.yaml"},
+}
+
+// Names returns the names of the built-in profiles.
+func Names() []string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = n.name
+	}
+	return all
+}
+
+// Open returns the text of the profile of that name, and the file name under
+// which diagnostics show it. ok is false where there is no such profile.
+func Open(name string) (file string, content []byte, ok bool) {
+	for _, n := range names {
+		if n.name != name {
+			continue
+		}
+		content, err := files.ReadFile(n.file)
+		if err != nil {
+			return "", nil, false
+		}
+		return "profile/" + n.file, content, true
+	}
+	return "", nil, false
+}
