@@ -23,11 +23,15 @@ type Driver interface {
 	// and reaches nowhere. The engine asks its drivers in order and takes the first.
 	Accepts(op *Operation) bool
 	// Start begins op and returns at once with a Status that has a durable
-	// Handle (State Running), or with the outcome. Start with an ID that it has
-	// seen before must not do the work twice where the outside world allows to tell.
+	// Handle (State Running), or with the outcome. Start with an ID and Attempt
+	// that it has seen before must not do the work twice where the outside world
+	// allows to tell; a higher Attempt means that the earlier one ended without
+	// success and the work is to be done again. When ctx ends before Start
+	// returned, the work is stopped.
 	//
 	// An error means that nothing was begun. A begun operation that failed is a
-	// Status with State Failed and Err.
+	// Status with State Failed and Err. Both are tried again only where the
+	// error is Retryable.
 	Start(ctx context.Context, op *Operation) (Status, error)
 	// Poll asks after many operations in one go and returns a Status for each
 	// handle that it knows something of, in any order. A handle left out is
@@ -35,8 +39,9 @@ type Driver interface {
 	// world did not answer; the engine asks again later and fails no operation for it.
 	Poll(ctx context.Context, handles []Handle) ([]Status, error)
 	// Recover finds what a process that crashed had started but not recorded,
-	// by op.ID. State NotStarted: it never began and Start is safe. State
-	// Lost: it may have begun and its outcome cannot be known.
+	// by op.ID and op.Attempt. State NotStarted: it never began and Start is safe. State
+	// Running: Status.Handle is the handle to Poll. State Lost: it may have begun
+	// and its outcome cannot be known. op is complete, as for Start.
 	Recover(ctx context.Context, op *Operation) (Status, error)
 	// Cancel stops a running operation in the outside world and returns when it
 	// has been asked to stop; Poll tells the end (State Canceled). Cancel of an ended or

@@ -25,12 +25,21 @@ const (
 	StepSkipped EventKind = "step-skipped"
 	// OperationLog is a piece of an operation's output. It is not journaled.
 	OperationLog EventKind = "operation-log"
+	// OperationDetail is news of a running operation, such as why a job is
+	// pending (Detail). It is not journaled.
+	OperationDetail EventKind = "operation-detail"
 	// AttributeChanged: an attribute of Instance has a new value.
 	AttributeChanged EventKind = "attribute-changed"
+	// Warning: something is not as it should be, and the run goes on (Err).
+	Warning EventKind = "warning"
 )
 
-// Event is something that happened in a run. Events of one run come in order.
+// Event is something that happened in a run. Events of one run come in order,
+// and those that are journaled come when the journal has them on disk. Secrets
+// are replaced by "***" in every field.
 type Event struct {
+	// Seq is the number of the journal entry; 0 for an event that is not journaled.
+	Seq        uint64    `json:"seq,omitempty"`
 	Kind       EventKind `json:"kind"`
 	Time       time.Time `json:"time"`
 	Deployment string    `json:"deployment"`
@@ -41,7 +50,9 @@ type Event struct {
 	Interface  string    `json:"interface,omitempty"`
 	// Operation is the operation's name, such as "create".
 	Operation string `json:"operation,omitempty"`
-	Attempt   int    `json:"attempt,omitempty"`
+	// OperationID is the Operation.ID that drivers see.
+	OperationID string `json:"operation_id,omitempty"`
+	Attempt     int    `json:"attempt,omitempty"`
 	// State is the new state (StateChanged) or the outcome (OperationEnded, RunEnded).
 	State string `json:"state,omitempty"`
 	// Attribute names what changed (AttributeChanged).
@@ -50,7 +61,10 @@ type Event struct {
 	Cause string `json:"cause,omitempty"`
 	// Err is why something failed.
 	Err string `json:"error,omitempty"`
-	// Log is a piece of output (OperationLog).
+	// Detail is news of a running operation, or how long until the next attempt.
+	Detail string `json:"detail,omitempty"`
+	// Log is a piece of output (OperationLog): one or more whole lines, or the
+	// rest of the last one when the operation ends.
 	Log string `json:"log,omitempty"`
 	// Host is where the operation runs.
 	Host string `json:"host,omitempty"`

@@ -1,0 +1,86 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+// Error is the module's error: a code, what was being done to what, the cause
+// and what to do about it.
+type Error = errs.Error
+
+// Code classifies an error. Programs act upon the code, not the message.
+type Code = errs.Code
+
+// The codes.
+const (
+	Internal           = errs.Internal
+	InvalidArgument    = errs.InvalidArgument
+	NotFound           = errs.NotFound
+	AlreadyExists      = errs.AlreadyExists
+	FailedPrecondition = errs.FailedPrecondition
+	Conflict           = errs.Conflict
+	PermissionDenied   = errs.PermissionDenied
+	Unavailable        = errs.Unavailable
+	DeadlineExceeded   = errs.DeadlineExceeded
+	// CodeCanceled and CodeFailed are what a run returns that was cancelled
+	// or that failed. (Canceled and Failed are states of an operation.)
+	CodeCanceled  = errs.Canceled
+	CodeFailed    = errs.Failed
+	Unimplemented = errs.Unimplemented
+)
+
+// CodeOf returns the code of err: that of the first *Error in its chain, that
+// of a context's error, or Internal; empty for nil.
+func CodeOf(err error) Code { return errs.CodeOf(err) }
+
+// MarkRetryable returns err, marked as worth another try: the operation failed
+// for a reason that may pass by itself (a host that does not answer yet, a
+// quota that is used up at the moment) and trying again does no harm. The mark
+// is the driver's word; the engine decides by its RetryPolicy. nil stays nil.
+func MarkRetryable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return retryableError{err}
+}
+
+// Retryable tells whether MarkRetryable marked err or an error that it wraps.
+func Retryable(err error) bool {
+	var r retryableError
+	return errors.As(err, &r)
+}
+
+type retryableError struct{ error }
+
+func (e retryableError) Unwrap() error { return e.error }
+
+// OperationError is an operation that failed by itself.
+type OperationError struct {
+	// Step is the plan's step; Instance, Interface and Operation what it calls.
+	Step, Instance, Interface, Operation string
+	// Host is the address where it ran; empty for this machine.
+	Host string
+	// Attempts is how often it was tried.
+	Attempts int
+	// Err is the driver's error with the target's own words.
+	Err error
+}
+
+// Error prints "web_0: Standard.create on 10.0.0.7: message".
+func (e *OperationError) Error() string {
+	on := ""
+	if e.Host != "" {
+		on = " on " + e.Host
+	}
+	tries := ""
+	if e.Attempts > 1 {
+		tries = fmt.Sprintf(" (attempt %d)", e.Attempts)
+	}
+	return fmt.Sprintf("%s: %s.%s%s%s: %v", e.Instance, e.Interface, e.Operation, on, tries, e.Err)
+}
+
+// Unwrap returns the driver's error.
+func (e *OperationError) Unwrap() error { return e.Err }
