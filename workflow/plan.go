@@ -3,16 +3,25 @@ package workflow
 // Plan is what to do, as data: a graph of steps. It can be printed, drawn,
 // compared, serialised (it is plain JSON) and run, and knows nothing of how.
 // The same inputs give the same plan, byte for byte.
+//
+// Who takes a plan through first records the instances of Create in state
+// "initial", then runs the steps, and forgets the instances of Remove when
+// every step has succeeded.
 type Plan struct {
 	// Kind is deploy, undeploy, update, notify or the name of a workflow.
 	Kind string `json:"kind"`
 	// Steps are in an order in which they could run one after the other: each
 	// comes behind those it waits for.
 	Steps []*Step `json:"steps"`
-	// Instances are the instances that the plan makes (deploy, update) or
-	// removes (undeploy, update), in order of ID.
+	// Create are the node and relationship instances that do not exist yet and
+	// that the plan makes, nodes in the order of their steps, each followed by
+	// its relationships.
 	Create []Instance `json:"create,omitempty"`
-	Remove []string   `json:"remove,omitempty"`
+	// Remove are the IDs of instances whose records are of no more use when
+	// all steps have succeeded.
+	Remove []string `json:"remove,omitempty"`
+	// Preconditions must hold before the first step runs (workflows, triggers).
+	Preconditions []Precondition `json:"preconditions,omitempty"`
 }
 
 // Instance is an instance of a node or relationship template that a plan makes.
@@ -22,11 +31,20 @@ type Instance struct {
 	// those of the source of a relationship instance.
 	Node  string `json:"node"`
 	Index int    `json:"index,omitempty"`
-	// Requirement and RequirementIndex name the requirement of a relationship;
-	// Target is the target's instance ID.
+	// Requirement and RequirementIndex name the requirement of a relationship
+	// instance (Requirement is empty for a node instance); Target is the
+	// target's instance ID.
 	Requirement      string `json:"requirement,omitempty"`
 	RequirementIndex int    `json:"requirement_index,omitempty"`
 	Target           string `json:"target,omitempty"`
+}
+
+// Precondition is a condition on the attributes of an instance.
+type Precondition struct {
+	// Instance is the node or relationship instance whose attributes count.
+	Instance string `json:"instance"`
+	// Condition is the place of the condition in the template; see FindCondition.
+	Condition string `json:"condition"`
 }
 
 // StepKind is what a step does.
@@ -43,30 +61,62 @@ const (
 )
 
 // Step is one thing to do.
+//
+// A step begins once, as soon as
+//   - every step of After has succeeded (at once where After and OnFailure
+//     are both empty), or
+//   - one of the steps of OnFailure has failed.
+//
+// It is skipped when neither can happen any more. A step whose condition
+// (When) does not hold does nothing and counts as succeeded.
 type Step struct {
 	// ID is unique in the plan and stable: "web_0.Standard.create",
 	// "web_0.started", "web_0--db_0--database.0.Configure.pre_configure_source".
 	ID   string   `json:"id"`
 	Kind StepKind `json:"kind"`
-	// Instance is the node or relationship instance the step is about.
+	// Instance is the node or relationship instance the step is about; empty
+	// for a Join.
 	Instance string `json:"instance,omitempty"`
-	// Interface and Operation are what a Call calls.
+	// Interface and Operation are what a Call calls, by the symbolic names of
+	// the instance's template.
 	Interface string `json:"interface,omitempty"`
 	Operation string `json:"operation,omitempty"`
-	// Inputs are given by a workflow or trigger and win over the operation's own.
-	// The names refer to the activity in the template: see Activity.
+	// Activity is the place in the template of the activity (of a workflow step
+	// or a policy's trigger) that asks for the call: see FindActivity. The
+	// activity's inputs win over the operation's own, for this call only. Empty
+	// for calls of a node's life cycle.
 	Activity string `json:"activity,omitempty"`
+	// Scope are the places of the inline activities through which a nested
+	// workflow was reached, outermost first. Their inputs are the inputs of
+	// the nested workflow.
+	Scope []string `json:"scope,omitempty"`
+	// When is the place in the template of a condition on the attributes of
+	// Instance that must hold when the step begins (see FindCondition); empty
+	// for none.
+	When string `json:"when,omitempty"`
+	// Host wins over the operation_host of the implementation: SELF, HOST,
+	// SOURCE, TARGET, ORCHESTRATOR or the name of a node template.
+	Host string `json:"host,omitempty"`
 	// Enter and Exit are states of Instance set when the step begins and when it
-	// has succeeded; empty for no change.
+	// has succeeded; empty for no change. A node instance that reaches
+	// "initial" loses the attributes and outputs that it and its outgoing
+	// relationships were given at run time.
 	Enter string `json:"enter,omitempty"`
 	Exit  string `json:"exit,omitempty"`
 	// Subject is the node instance that the step works on. No two Calls with
 	// the same Subject run at once.
 	Subject string `json:"subject,omitempty"`
 	// After are the indexes in Plan.Steps of the steps that must have
-	// succeeded, in ascending order.
+	// succeeded, in ascending order and all below the step's own.
 	After []int `json:"after,omitempty"`
-	// Template tells that the step belongs to the template that is being
-	// replaced (update), not to the new one.
+	// OnFailure are the indexes of the steps whose failure begins this one, in
+	// ascending order and all below the step's own. The run has failed all the
+	// same.
+	OnFailure []int `json:"on_failure,omitempty"`
+	// Optional tells that a failure of the step is reported, but counts as
+	// success: stopping what may never have started.
+	Optional bool `json:"optional,omitempty"`
+	// Old tells that the step's instance, operation and inputs are those of the
+	// template that is being replaced (update), not of the new one.
 	Old bool `json:"old,omitempty"`
 }

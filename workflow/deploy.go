@@ -1,0 +1,111 @@
+package workflow
+
+import "github.com/seed-a4fd30b5/orchestrator/tosca"
+
+// Deploy plans what brings every node of the template to "started", beginning
+// with what is there. Nodes that are started are left alone; any other one
+// (stuck while it was created, failed, undeployed) begins again with create.
+//
+// When all targets of its requirements are started, a node goes through
+//
+//	create
+//	pre_configure_source, pre_configure_target   of each relationship
+//	configure
+//	post_configure_source, post_configure_target of each relationship
+//	start
+//	add_target, add_source                       of each relationship
+//
+// with the relationships in which it is the source, in order of declaration.
+// *_source operations and add_target work on the source, *_target operations
+// and add_source on the target: so an operation on the target sees a source
+// that exists. A node is "started" behind the last of these, so that a plan
+// made after a crash misses none. Where a target is started again under a
+// source that is started already, target_changed is called on the source.
+//
+// Only what has an implementation, or is claimed (see Options), takes a step.
+//
+// The error has code InvalidArgument where requirements form a cycle or two
+// instances would have the same ID.
+//
+// Source: TOSCA 1.3 sections 5.8.4.3, 5.8.5.3 to 5.8.5.5 and 7.2. The
+// specification calls the operations of the target's side within the target's
+// own life cycle, once per node; here they belong to the relationship and are
+// called once for each, since a target that is started knows no source yet.
+func Deploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, error) {
+	nodes, err := order(t)
+	if err != nil {
+		return nil, err
+	}
+	return makePlan("deploy", current, opts,
+		pass{"deploy nodes", func(p *planner) error { p.deployNodes(nodes); return nil }},
+	)
+}
+
+// deployNodes adds the steps of all nodes that are not started. nodes are in
+// order of dependency.
+func (p *planner) deployNodes(nodes []*tosca.NodeTemplate) {
+	for _, n := range nodes {
+		id, rels := NodeID(n.Name, 0), relationships(n)
+		started := p.current[id] == Started
+		p.create(n, id, rels)
+		if started {
+			p.notifySource(rels)
+		} else {
+			p.deployNode(n, id, rels)
+		}
+	}
+}
+
+// create lists the instances of the node and its relationships that do not exist.
+func (p *planner) create(n *tosca.NodeTemplate, id string, rels []relationship) {
+	if _, ok := p.current[id]; !ok {
+		p.plan.Create = append(p.plan.Create, Instance{ID: id, Node: n.Name})
+	}
+	for _, r := range rels {
+		if _, ok := p.current[r.id]; !ok {
+			p.plan.Create = append(p.plan.Create, Instance{
+				ID: r.id, Node: n.Name, Requirement: r.Name, RequirementIndex: r.Index, Target: r.target,
+			})
+		}
+	}
+}
+
+// deployNode adds the steps that bring one node from nothing to started.
+func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationship) {
+	var after []int
+	for _, r := range rels {
+		if i, ok := p.done[r.target]; ok {
+			after = append(after, i)
+		}
+	}
+	calls := standardCalls(n, p.opts, "create", "configure", "start")
+	if calls.has["create"] {
+		after = []int{p.callNode(id, calls.iface, "create", Creating, Created, after)}
+	}
+	after = p.callBothSides(rels, "pre_configure_source", "pre_configure_target", after)
+	if calls.has["configure"] {
+		after = []int{p.callNode(id, calls.iface, "configure", Configuring, Configured, after)}
+	}
+	after = p.callBothSides(rels, "post_configure_source", "post_configure_target", after)
+	start := -1
+	if calls.has["start"] {
+		start = p.callNode(id, calls.iface, "start", Starting, "", after)
+		after = []int{start}
+	}
+	after = p.callBothSides(rels, "add_target", "add_source", after)
+	if last := len(p.plan.Steps) - 1; start >= 0 && last == start {
+		p.plan.Steps[start].Exit = Started
+		p.done[id] = start
+		return
+	}
+	p.done[id] = p.set(id, Started, after)
+}
+
+// notifySource tells a started source of targets that are started anew.
+func (p *planner) notifySource(rels []relationship) {
+	for _, r := range rels {
+		if i, ok := p.done[r.target]; ok {
+			p.callRelationship(r, "target_changed", r.source, []int{i})
+		}
+	}
+}

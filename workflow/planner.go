@@ -1,0 +1,129 @@
+package workflow
+
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
+
+// planner is a plan in the making. Planners are lists of passes over it.
+type planner struct {
+	plan    *Plan
+	opts    Options
+	current Current
+	// old tells that the steps added now belong to the template being replaced.
+	old bool
+	// done is the step after which a node is as planned (started or initial),
+	// for the nodes that have steps in this plan.
+	done map[string]int
+}
+
+// pass is one part of planning.
+type pass struct {
+	name string
+	run  func(*planner) error
+}
+
+// makePlan runs the passes one after the other over an empty plan.
+func makePlan(kind string, current Current, opts Options, passes ...pass) (*Plan, error) {
+	p := &planner{plan: &Plan{Kind: kind}, opts: opts, current: current, done: map[string]int{}}
+	for _, pass := range append(passes, pass{"check", func(p *planner) error { return p.plan.Validate() }}) {
+		if err := pass.run(p); err != nil {
+			return nil, err
+		}
+	}
+	return p.plan, nil
+}
+
+// add appends a step that waits for the given steps and returns its index.
+func (p *planner) add(s Step, after []int) int {
+	s.Old = p.old
+	s.After = ascending(after)
+	p.plan.Steps = append(p.plan.Steps, &s)
+	return len(p.plan.Steps) - 1
+}
+
+// ascending returns the indexes sorted, each once, in a slice of its own.
+func ascending(indexes []int) []int {
+	if len(indexes) == 0 {
+		return nil
+	}
+	out := slices.Clone(indexes)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// callNode adds the call of an operation of a node's life cycle.
+func (p *planner) callNode(id, iface, operation, enter, exit string, after []int) int {
+	return p.add(Step{
+		ID: id + "." + iface + "." + operation, Kind: Call, Instance: id, Subject: id,
+		Interface: iface, Operation: operation, Enter: enter, Exit: exit,
+	}, after)
+}
+
+// set adds a step that only sets the state of a node.
+func (p *planner) set(id, state string, after []int) int {
+	return p.add(Step{ID: id + "." + state, Kind: Set, Instance: id, Exit: state, Subject: id}, after)
+}
+
+// relationship is an outgoing relationship of a node with what planning needs.
+type relationship struct {
+	*tosca.Requirement
+	id             string
+	source, target string
+	iface          *tosca.Interface
+}
+
+// relationships returns the relationships of a node in order of declaration.
+func relationships(n *tosca.NodeTemplate) []relationship {
+	if len(n.Requirements) == 0 {
+		return nil
+	}
+	out := make([]relationship, 0, len(n.Requirements))
+	for _, r := range n.Requirements {
+		if r.Target == nil {
+			continue
+		}
+		source, target := NodeID(n.Name, 0), NodeID(r.Target.Name, 0)
+		out = append(out, relationship{
+			Requirement: r, source: source, target: target, iface: configureInterface(r),
+			id: RelationshipID(source, target, r.Name, r.Index),
+		})
+	}
+	return out
+}
+
+// callRelationship adds the call of an operation of the Configure interface on
+// the given side, if it is implemented, and tells its index.
+func (p *planner) callRelationship(r relationship, operation, subject string, after []int) (int, bool) {
+	if !implemented(r.iface, operation) {
+		return 0, false
+	}
+	return p.add(Step{
+		ID: r.id + "." + r.iface.Name + "." + operation, Kind: Call, Instance: r.id, Subject: subject,
+		Interface: r.iface.Name, Operation: operation,
+	}, after), true
+}
+
+// callBothSides adds, for each relationship in turn, a call of one operation on
+// the source and a call of another on the target. Calls on the source follow one
+// another; a call on the target waits for its relationship's call on the source
+// only, so that different targets work at once. What comes next waits for the
+// steps returned, which are after itself where nothing was added.
+func (p *planner) callBothSides(rels []relationship, onSource, onTarget string, after []int) []int {
+	onSourceDone, ends := after, []int(nil)
+	for _, r := range rels {
+		before := onSourceDone
+		if i, ok := p.callRelationship(r, onSource, r.source, before); ok {
+			onSourceDone = []int{i}
+			before = onSourceDone
+		}
+		if i, ok := p.callRelationship(r, onTarget, r.target, before); ok {
+			ends = append(ends, i)
+		}
+	}
+	if len(ends) == 0 {
+		return onSourceDone
+	}
+	return append(ends, onSourceDone...)
+}

@@ -1,0 +1,109 @@
+package workflow
+
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
+
+// Undeploy plans what takes away every node of the template that is there, and
+// forgets its instances. It works from any mixture of states.
+//
+// When all nodes that depend on it are gone, a node goes through
+//
+//	remove_target, remove_source of each relationship
+//	stop
+//	delete
+//
+// with the relationships in which it is the source, last declared first;
+// remove_target works on the source, remove_source on the target. A node that
+// was never started is not stopped, and one that was never created is not
+// deleted. One that failed may be running or not: it is stopped by an optional
+// step, and deleted.
+//
+// A node ends in state "initial". Plan.Remove has every instance of the
+// template, so that nothing is left when the plan has been taken through; the
+// deployment's own status says that it was undeployed.
+//
+// The errors are those of Deploy.
+//
+// Source: TOSCA 1.3 sections 5.8.4.3, 5.8.5.5.1 and 7.2; remove_source is
+// named there, but missing from the type's definition.
+func Undeploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, error) {
+	nodes, err := order(t)
+	if err != nil {
+		return nil, err
+	}
+	return makePlan("undeploy", current, opts,
+		pass{"undeploy nodes", func(p *planner) error { p.undeployNodes(nodes, nil); return nil }},
+		pass{"remove instances", func(p *planner) error { p.removeInstances(nodes, nil); return nil }},
+	)
+}
+
+// undeployNodes adds the steps of all selected nodes that are there (nil selects
+// all), dependents first. nodes are in order of dependency.
+func (p *planner) undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) {
+	dependents := map[string][]int{}
+	for _, n := range slices.Backward(nodes) {
+		id := NodeID(n.Name, 0)
+		if p.current.gone(id) || selected != nil && !selected[n.Name] {
+			continue
+		}
+		rels := relationships(n)
+		p.done[id] = p.undeployNode(n, id, rels, dependents[id])
+		for _, r := range rels {
+			dependents[r.target] = append(dependents[r.target], p.done[id])
+		}
+	}
+}
+
+// undeployNode adds the steps that take one node away and returns the last.
+func (p *planner) undeployNode(n *tosca.NodeTemplate, id string, rels []relationship, after []int) int {
+	state := p.current[id]
+	calls := standardCalls(n, p.opts, "stop", "delete")
+	if mayRun(state) {
+		backward := slices.Clone(rels)
+		slices.Reverse(backward)
+		first := len(p.plan.Steps)
+		after = p.callBothSides(backward, "remove_target", "remove_source", after)
+		if calls.has["stop"] {
+			after = []int{p.callNode(id, calls.iface, "stop", Stopping, Configured, after)}
+		}
+		for _, s := range p.plan.Steps[first:] {
+			s.Optional = state == Errored
+		}
+	}
+	if calls.has["delete"] {
+		return p.callNode(id, calls.iface, "delete", Deleting, Initial, after)
+	}
+	return p.set(id, Initial, after)
+}
+
+// mayRun tells whether a node in the state may be running.
+func mayRun(state string) bool {
+	switch state {
+	case Starting, Started, Stopping, Errored:
+		return true
+	}
+	return false
+}
+
+// removeInstances lists the existing instances of the selected nodes (nil
+// selects all) and of their relationships, in order of ID.
+func (p *planner) removeInstances(nodes []*tosca.NodeTemplate, selected map[string]bool) {
+	for _, n := range nodes {
+		if selected != nil && !selected[n.Name] {
+			continue
+		}
+		ids := []string{NodeID(n.Name, 0)}
+		for _, r := range relationships(n) {
+			ids = append(ids, r.id)
+		}
+		for _, id := range ids {
+			if _, ok := p.current[id]; ok {
+				p.plan.Remove = append(p.plan.Remove, id)
+			}
+		}
+	}
+	slices.Sort(p.plan.Remove)
+}

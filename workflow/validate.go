@@ -1,0 +1,68 @@
+package workflow
+
+import "github.com/seed-a4fd30b5/orchestrator/internal/errs"
+
+// Validate tells whether the plan can be taken through: every step has an ID of
+// its own and what its kind needs, and waits only for steps before it (so there
+// is no cycle); every instance to make has an ID of its own. The error has code
+// InvalidArgument and names the first step at fault.
+func (p *Plan) Validate() error {
+	ids := make(map[string]bool, len(p.Steps))
+	for i, s := range p.Steps {
+		if s == nil {
+			return invalid("step %d is null", i)
+		}
+		if s.ID == "" {
+			return invalid("step %d has no ID", i)
+		}
+		if ids[s.ID] {
+			return invalid("two steps have the ID %q; rename one of the nodes", s.ID)
+		}
+		ids[s.ID] = true
+		if err := s.validate(i); err != nil {
+			return err
+		}
+	}
+	instances := make(map[string]bool, len(p.Create))
+	for _, in := range p.Create {
+		if in.ID == "" || instances[in.ID] {
+			return invalid("two instances have the ID %q; rename one of the nodes", in.ID)
+		}
+		instances[in.ID] = true
+	}
+	return nil
+}
+
+// validate checks the step at index i by itself.
+func (s *Step) validate(i int) error {
+	switch s.Kind {
+	case Call:
+		if s.Instance == "" || s.Interface == "" || s.Operation == "" {
+			return invalid("step %q calls an operation, but lacks its instance, interface or name", s.ID)
+		}
+	case Set:
+		if s.Instance == "" || s.Exit == "" {
+			return invalid("step %q sets a state, but lacks its instance or the state", s.ID)
+		}
+	case Join:
+	default:
+		return invalid("step %q has the unknown kind %q", s.ID, s.Kind)
+	}
+	for _, before := range [][]int{s.After, s.OnFailure} {
+		last := -1
+		for _, j := range before {
+			if j < 0 || j >= i {
+				return invalid("step %q (%d) waits for step %d, which is not before it", s.ID, i, j)
+			}
+			if j <= last {
+				return invalid("step %q waits for steps that are not in ascending order", s.ID)
+			}
+			last = j
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return errs.New(errs.InvalidArgument, "check plan", "", format, args...)
+}
