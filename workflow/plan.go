@@ -20,8 +20,6 @@ type Plan struct {
 	// Remove are the IDs of instances whose records are of no more use when
 	// all steps have succeeded.
 	Remove []string `json:"remove,omitempty"`
-	// Preconditions must hold before the first step runs (workflows, triggers).
-	Preconditions []Precondition `json:"preconditions,omitempty"`
 }
 
 // Instance is an instance of a node or relationship template that a plan makes.
@@ -39,14 +37,6 @@ type Instance struct {
 	Target           string `json:"target,omitempty"`
 }
 
-// Precondition is a condition on the attributes of an instance.
-type Precondition struct {
-	// Instance is the node or relationship instance whose attributes count.
-	Instance string `json:"instance"`
-	// Condition is the place of the condition in the template; see FindCondition.
-	Condition string `json:"condition"`
-}
-
 // StepKind is what a step does.
 type StepKind string
 
@@ -58,6 +48,11 @@ const (
 	Set StepKind = "set"
 	// Join does nothing but wait for others: an order.
 	Join StepKind = "join"
+	// Check fails unless the condition When holds: a precondition.
+	Check StepKind = "check"
+	// Filter finds out whether the condition When holds. It succeeds either
+	// way; the steps whose Guard names it do nothing where it does not hold.
+	Filter StepKind = "filter"
 )
 
 // Step is one thing to do.
@@ -67,15 +62,14 @@ const (
 //     are both empty), or
 //   - one of the steps of OnFailure has failed.
 //
-// It is skipped when neither can happen any more. A step whose condition
-// (When) does not hold does nothing and counts as succeeded.
+// It is skipped when neither can happen any more.
 type Step struct {
 	// ID is unique in the plan and stable: "web_0.Standard.create",
 	// "web_0.started", "web_0--db_0--database.0.Configure.pre_configure_source".
 	ID   string   `json:"id"`
 	Kind StepKind `json:"kind"`
-	// Instance is the node or relationship instance the step is about; empty
-	// for a Join.
+	// Instance is the node or relationship instance the step is about; may be
+	// empty for a Join.
 	Instance string `json:"instance,omitempty"`
 	// Interface and Operation are what a Call calls, by the symbolic names of
 	// the instance's template.
@@ -90,10 +84,12 @@ type Step struct {
 	// workflow was reached, outermost first. Their inputs are the inputs of
 	// the nested workflow.
 	Scope []string `json:"scope,omitempty"`
-	// When is the place in the template of a condition on the attributes of
-	// Instance that must hold when the step begins (see FindCondition); empty
-	// for none.
+	// When is the place in the template of the condition of a Check or Filter,
+	// on the attributes of Instance: see FindCondition.
 	When string `json:"when,omitempty"`
+	// Guard is the ID of a Filter before this step. Where its condition did
+	// not hold, this step does nothing and counts as succeeded. Empty for none.
+	Guard string `json:"guard,omitempty"`
 	// Host wins over the operation_host of the implementation: SELF, HOST,
 	// SOURCE, TARGET, ORCHESTRATOR or the name of a node template.
 	Host string `json:"host,omitempty"`

@@ -7,7 +7,7 @@ import "github.com/seed-a4fd30b5/orchestrator/internal/errs"
 // is no cycle); every instance to make has an ID of its own. The error has code
 // InvalidArgument and names the first step at fault.
 func (p *Plan) Validate() error {
-	ids := make(map[string]bool, len(p.Steps))
+	ids := make(map[string]StepKind, len(p.Steps))
 	for i, s := range p.Steps {
 		if s == nil {
 			return invalid("step %d is null", i)
@@ -15,10 +15,13 @@ func (p *Plan) Validate() error {
 		if s.ID == "" {
 			return invalid("step %d has no ID", i)
 		}
-		if ids[s.ID] {
+		if _, ok := ids[s.ID]; ok {
 			return invalid("two steps have the ID %q; rename one of the nodes", s.ID)
 		}
-		ids[s.ID] = true
+		if s.Guard != "" && ids[s.Guard] != Filter {
+			return invalid("step %q is guarded by %q, which is no filter before it", s.ID, s.Guard)
+		}
+		ids[s.ID] = s.Kind
 		if err := s.validate(i); err != nil {
 			return err
 		}
@@ -43,6 +46,10 @@ func (s *Step) validate(i int) error {
 	case Set:
 		if s.Instance == "" || s.Exit == "" {
 			return invalid("step %q sets a state, but lacks its instance or the state", s.ID)
+		}
+	case Check, Filter:
+		if s.Instance == "" || s.When == "" {
+			return invalid("step %q examines a condition, but lacks its instance or the condition", s.ID)
 		}
 	case Join:
 	default:
