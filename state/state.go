@@ -12,7 +12,8 @@ import (
 // concurrent use, honours ctx, and returns errors with a Code (NotFound,
 // AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, Unavailable).
 // What a method returns is the caller's own: changing it changes nothing in
-// the store.
+// the store. What a method is given is neither changed nor kept. JSON is kept
+// by value: white space between its tokens may go.
 //
 // statetest holds the suite that every Store must pass.
 type Store interface {
@@ -31,29 +32,37 @@ type Store interface {
 	Instances(ctx context.Context, id string) ([]*Instance, error)
 	// Run returns one run; NotFound.
 	Run(ctx context.Context, id, run string) (*Run, error)
-	// Runs lists the runs of a deployment, oldest first.
+	// Runs lists the runs of a deployment, oldest first: in order of Started,
+	// then ID.
 	Runs(ctx context.Context, id string) ([]*Run, error)
 
 	// Commit applies c to the deployment in one durable transaction, or not at
 	// all, and returns the new revision, one more than before. Conflict if the
 	// deployment's revision is not c.Revision; FailedPrecondition if the lease
-	// is not held (another holder, an older token, or expired); NotFound.
+	// is not held (another holder, an older token, or expired); NotFound;
+	// InvalidArgument for IDs that break the rules and JSON that is none.
 	Commit(ctx context.Context, id string, c *Commit) (revision uint64, err error)
 
 	// Journal yields the entries of a deployment with Seq > after, in order, as
-	// many as there are now.
+	// many as there are when the loop starts. An error ends the loop: it comes
+	// with a nil entry. No lock is held while the caller has an entry, so the
+	// loop's body may call the store.
 	Journal(ctx context.Context, id string, after uint64) iter.Seq2[*Entry, error]
 	// Watch yields the entries of a deployment with Seq > after in order, and
 	// then waits for more until ctx ends, the deployment is deleted, or the
-	// caller stops. It ends without an error when ctx ends.
+	// caller stops. It ends without an error when ctx ends or the deployment is
+	// deleted, with NotFound where there is none at first, and with Unavailable
+	// when the store is closed.
 	Watch(ctx context.Context, id string, after uint64) iter.Seq2[*Entry, error]
 
 	// AcquireLease makes owner the only one who may commit to the deployment
 	// until the lease expires, ttl from now. Tokens grow with every acquisition
 	// of the same deployment. Conflict, with the holder's name, while another
-	// lease is valid (also one of the same owner).
+	// lease is valid (also one of the same owner); NotFound; InvalidArgument for
+	// an empty owner or a ttl that is not positive.
 	AcquireLease(ctx context.Context, id, owner string, ttl time.Duration) (Lease, error)
-	// RenewLease sets the expiry to ttl from now; FailedPrecondition if it was lost.
+	// RenewLease sets the expiry to ttl from now; FailedPrecondition if it was
+	// lost: expired, released, or taken by another.
 	RenewLease(ctx context.Context, lease Lease, ttl time.Duration) (Lease, error)
 	// ReleaseLease ends a lease; no error if it was lost already.
 	ReleaseLease(ctx context.Context, lease Lease) error
@@ -65,12 +74,14 @@ type Store interface {
 	// Blob opens the content stored under digest; NotFound.
 	Blob(ctx context.Context, digest string) (io.ReadCloser, error)
 
-	// Close releases what the store holds. No other method may be called after it.
+	// Close releases what the store holds and ends the watches. Other methods
+	// called after it return Unavailable.
 	Close() error
 }
 
 // Deployment is one application that was, is or will be running.
 type Deployment struct {
+	// ID is a ValidID.
 	ID string `json:"id"`
 	// Template is the digest of the blob that holds the deployed CSAR (a zip),
 	// Entry the path of the service template in it.
@@ -116,7 +127,8 @@ const (
 	Relationship InstanceKind = "relationship"
 )
 
-// Instance is a node or relationship of a deployment. IDs are "web_0" for the
+// Instance is a node or relationship of a deployment. Its ID is 1 to 1024 bytes
+// of UTF-8 without control characters. IDs are "web_0" for the
 // first instance of node template "web", and
 // "web_0--db_0--database.0" for its first requirement "database" aimed at db_0.
 type Instance struct {
@@ -148,6 +160,7 @@ type Instance struct {
 
 // Run is one plan taken through, or as far as it went.
 type Run struct {
+	// ID is a ValidID.
 	ID string `json:"id"`
 	// Kind is deploy, undeploy, update, notify or the name of a workflow.
 	Kind string `json:"kind"`
@@ -188,7 +201,8 @@ type Commit struct {
 	Deployment *Deployment
 	// Run replaces or adds a run if not nil.
 	Run *Run
-	// Put replaces or adds instances; Delete removes those IDs, if they exist.
+	// Delete removes those IDs, if they exist; Put replaces or adds instances
+	// after that, and the last of several with one ID counts.
 	Put    []*Instance
 	Delete []string
 	// Entries are appended to the journal; the store sets their Seq, and Time

@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+)
+
+// Record is an encoded record under its ID.
+type Record struct {
+	ID   string
+	Data []byte
+}
+
+// Batch is a commit that was checked and encoded, ready to be written. Making
+// it takes the time, and needs no lock.
+type Batch struct {
+	ID       string
+	lease    state.Lease
+	revision uint64
+	// deployment replaces the record if not nil.
+	deployment *state.Deployment
+	// Delete are the instances to remove first; those to put are not among
+	// them. Put is in order of ID, each ID once.
+	Delete []string
+	Put    []Record
+	// Run is nil where there is none.
+	Run *Record
+	// Entries are the journal entries without their numbers: the first gets
+	// the head's LastSeq + 1.
+	Entries [][]byte
+}
+
+// Prepare checks and encodes a commit; InvalidArgument.
+func Prepare(id string, c *state.Commit, now time.Time) (*Batch, error) {
+	b, err := prepare(id, c, now)
+	if err != nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "commit to", Subject: id, Err: err}
+	}
+	return b, nil
+}
+
+func prepare(id string, c *state.Commit, now time.Time) (*Batch, error) {
+	if c == nil {
+		return nil, fmt.Errorf("no commit was given")
+	}
+	b := &Batch{ID: id, lease: c.Lease, revision: c.Revision}
+	if err := b.prepareDeployment(c.Deployment); err != nil {
+		return nil, err
+	}
+	if err := b.prepareRun(c.Run); err != nil {
+		return nil, err
+	}
+	if err := b.prepareInstances(c.Put, c.Delete); err != nil {
+		return nil, err
+	}
+	return b, b.prepareEntries(c.Entries, now)
+}
+
+func (b *Batch) prepareDeployment(d *state.Deployment) error {
+	if d == nil {
+		return nil
+	}
+	if d.ID != b.ID {
+		return fmt.Errorf("the deployment in it has another ID: %.140q", d.ID)
+	}
+	n := *d
+	n.Created, n.Updated = time.Time{}, time.Time{} // the store's
+	if _, err := Encode(&n); err != nil {
+		return fmt.Errorf("the deployment in it: %w", err)
+	}
+	b.deployment = &n
+	return nil
+}
+
+func (b *Batch) prepareRun(r *state.Run) error {
+	if r == nil {
+		return nil
+	}
+	if !state.ValidID(r.ID) {
+		return fmt.Errorf("%.140q is not a valid ID of a run", r.ID)
+	}
+	n := *r
+	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC()
+	data, err := Encode(&n)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", r.ID, err)
+	}
+	b.Run = &Record{r.ID, data}
+	return nil
+}
+
+func (b *Batch) prepareInstances(put []*state.Instance, del []string) error {
+	b.Put = make([]Record, 0, len(put))
+	for _, in := range put {
+		if in == nil {
+			return fmt.Errorf("an instance is nil")
+		}
+		if err := checkInstanceID(in.ID); err != nil {
+			return err
+		}
+		data, err := Encode(in)
+		if err != nil {
+			return fmt.Errorf("instance %s: %w", in.ID, err)
+		}
+		b.Put = append(b.Put, Record{in.ID, data})
+	}
+	b.Put = lastOfEach(b.Put)
+	for _, id := range del {
+		_, again := slices.BinarySearchFunc(b.Put, id, func(r Record, id string) int { return cmp.Compare(r.ID, id) })
+		if !again && id != "" {
+			b.Delete = append(b.Delete, id)
+		}
+	}
+	return nil
+}
+
+// lastOfEach sorts records by ID and keeps the last of those with the same.
+func lastOfEach(rs []Record) []Record {
+	slices.SortStableFunc(rs, func(a, b Record) int { return cmp.Compare(a.ID, b.ID) })
+	kept := rs[:0]
+	for i, r := range rs {
+		if i+1 == len(rs) || rs[i+1].ID != r.ID {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func (b *Batch) prepareEntries(entries []*state.Entry, now time.Time) error {
+	b.Entries = make([][]byte, 0, len(entries))
+	for i, e := range entries {
+		if e == nil {
+			return fmt.Errorf("journal entry %d is nil", i)
+		}
+		n := *e
+		n.Seq = 0 // the store's key tells it
+		if n.Time.IsZero() {
+			n.Time = now
+		}
+		n.Time = n.Time.UTC()
+		data, err := Encode(&n)
+		if err != nil {
+			return fmt.Errorf("journal entry %d: %w", i, err)
+		}
+		b.Entries = append(b.Entries, data)
+	}
+	return nil
+}
+
+// Apply decides whether the batch may be written on top of a head and the
+// deployment's lease (nil for none), and returns the next head. It changes
+// neither; FailedPrecondition, Conflict.
+func (b *Batch) Apply(h *Head, l *Lease, now time.Time) (*Head, error) {
+	if err := l.CheckHeld("commit to", b.ID, b.lease, now); err != nil {
+		return nil, err
+	}
+	old := h.Deployment
+	if old.Revision != b.revision {
+		return nil, &errs.Error{Code: errs.Conflict, Op: "commit to", Subject: b.ID,
+			Err:  fmt.Errorf("the deployment is at revision %d, not %d", old.Revision, b.revision),
+			Hint: "read the deployment again and repeat the change on top of it"}
+	}
+	next := *old
+	if b.deployment != nil {
+		next = *b.deployment
+	}
+	next.Revision = old.Revision + 1
+	next.LastSeq = old.LastSeq + uint64(len(b.Entries))
+	next.Created, next.Updated = old.Created, now
+	return &Head{Deployment: &next, Incarnation: h.Incarnation}, nil
+}
