@@ -1,0 +1,28 @@
+// Package ansible runs the Ansible playbooks of a blueprint, on this machine
+// and on hosts reached by SSH.
+//
+// # What a playbook sees
+//
+// Each operation gets a folder of its own, the playbook's working directory.
+// The playbook, the implementation's dependencies and the node's artifacts are
+// copied there by their base names (folders whole), so a playbook says
+// "template: src=site.conf.j2" for the artifact "files/site.conf.j2". A later
+// file replaces an earlier one of the same base name; the order is playbook,
+// dependencies, artifacts.
+//
+// The inventory has one host, named "opera"; playbooks say "hosts: all". The
+// operation's inputs are extra variables and keep their types. Nothing else is
+// defined.
+//
+// What the playbook gives to set_stats (without per_host) is what the operation
+// returns. Strings stay as Ansible renders them.
+//
+// This is the protocol of xOpera, whose blueprints run unchanged. One thing
+// differs: the keys of SSH hosts are checked. Config.InsecureIgnoreHostKey is xOpera's way.
+//
+// # How it runs
+//
+// What plays and tasks do is reported by a callback plugin that is part of this
+// package; Ansible's collections (ansible.posix) are not needed. It works with
+// ansible-core 2.14 and newer.
+package ansible

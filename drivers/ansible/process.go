@@ -1,0 +1,190 @@
+package ansible
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+// reportFD is the descriptor on which the callback plugin reports.
+const reportFD = 3
+
+// drainTime is how long the output of an ended playbook is waited for when a
+// process that it left behind holds it open.
+const drainTime = time.Second
+
+// process is a running ansible-playbook, in a session and process group of its own.
+type process interface {
+	// ended is closed when it has ended.
+	ended() <-chan struct{}
+	// status is the exit code, negative for a signal; for an ended process.
+	status() (int, error)
+	// signal is sent to all that is left of the process group.
+	signal(syscall.Signal)
+}
+
+// execute runs ansible-playbook in w's working directory and feeds out with
+// what it reports and prints. It returns the exit code. When ctx ends, so does the playbook.
+func (d *Driver) execute(ctx context.Context, in *installation, w *workdir, args []string, out *outcome) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, ctxError(ctx)
+	}
+	reportR, reportW, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer reportR.Close()
+	outputR, outputW, err := os.Pipe()
+	if err != nil {
+		reportW.Close()
+		return 0, err
+	}
+	defer outputR.Close()
+
+	p, err := d.launch(ctx, in, w, args, outputW, reportW)
+	reportW.Close()
+	outputW.Close()
+	if err != nil {
+		return 0, err
+	}
+	read := make(chan error, 2)
+	go func() { read <- lines(reportR, maxReport, out.report) }()
+	go func() { read <- lines(outputR, maxReport, out.print) }()
+
+	canceled := waitOrStop(ctx, p, d.cfg.Grace)
+	deadline := time.Now().Add(drainTime)
+	reportR.SetReadDeadline(deadline)
+	outputR.SetReadDeadline(deadline)
+	readErr := errors.Join(<-read, <-read)
+	if canceled {
+		return 0, ctxError(ctx)
+	}
+	code, err := p.status()
+	if err == nil && code == 0 {
+		err = readErr
+	}
+	return code, err
+}
+
+// launch starts the playbook in the preloaded process, or in one of its own.
+func (d *Driver) launch(ctx context.Context, in *installation, w *workdir, args []string, output, report *os.File) (process, error) {
+	return d.fresh(in, w, args, output, report)
+}
+
+// waitOrStop waits for the end of p. When ctx ends first, it asks p to end,
+// kills it after the grace period, and returns true.
+func waitOrStop(ctx context.Context, p process, grace time.Duration) bool {
+	select {
+	case <-p.ended():
+		return false
+	case <-ctx.Done():
+	}
+	p.signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.ended():
+	case <-timer.C:
+	}
+	// Also after the end: it may have left processes of its group behind.
+	p.signal(syscall.SIGKILL)
+	<-p.ended()
+	return true
+}
+
+// ctxError is that ctx ended, and why.
+func ctxError(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &errs.Error{Code: errs.CodeOf(ctx.Err()), Err: err}
+}
+
+// freshProcess is an ansible-playbook of its own.
+type freshProcess struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+}
+
+func (d *Driver) fresh(in *installation, w *workdir, args []string, output, report *os.File) (process, error) {
+	cmd := exec.Command(in.command, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(in.environ(d.env), w.environ(d.env)...)
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.ExtraFiles = []*os.File{report} // descriptor 3
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "start", in.command, "%w", err)
+	}
+	p := &freshProcess{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+func (p *freshProcess) ended() <-chan struct{} { return p.done }
+
+func (p *freshProcess) signal(s syscall.Signal) {
+	// The group outlives its leader where the leader left processes behind; a
+	// group without processes gives an error that says nothing new.
+	_ = syscall.Kill(-p.cmd.Process.Pid, s)
+}
+
+func (p *freshProcess) status() (int, error) {
+	var exit *exec.ExitError
+	if p.err != nil && !errors.As(p.err, &exit) {
+		return 0, p.err
+	}
+	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -int(ws.Signal()), nil
+	}
+	return p.cmd.ProcessState.ExitCode(), nil
+}
+
+// environ are the variables of one playbook.
+func (w *workdir) environ(base []string) []string {
+	if value(base, "ANSIBLE_LOCAL_TEMP") != "" {
+		return nil
+	}
+	return []string{"ANSIBLE_LOCAL_TEMP=" + w.root + "/tmp"}
+}
+
+// maxReport bounds a line that is read from a playbook.
+const maxReport = 64 << 20
+
+// lines calls f with each line of r until its end or its deadline.
+func lines(r io.Reader, limit int, f func(line []byte)) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, limit)
+	for s.Scan() {
+		f(s.Bytes())
+	}
+	err := s.Err()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	if err != nil {
+		// Let the playbook go on writing: it must not block.
+		_, _ = io.Copy(io.Discard, r)
+		return errs.New(errs.Failed, "read", "what the playbook returns", "%w", err)
+	}
+	return nil
+}
+
+// signalText says what a negative exit code means.
+func signalText(code int) string {
+	return "ansible-playbook was ended by signal " + strings.TrimSpace(syscall.Signal(-code).String())
+}
