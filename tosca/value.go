@@ -1,5 +1,11 @@
 package tosca
 
+import (
+	"sort"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
 // Value is data or a call of a function, to any depth. It is parsed once,
 // while loading, and calls that need nothing of the running deployment are
 // folded then.
@@ -8,18 +14,22 @@ package tosca
 // has a type with another form (scalar units, timestamps, versions, ranges) is
 // kept as written, a string or list.
 type Value struct {
-	// Exactly one of: data (a constant of any depth), call, list or entries
-	// (which hold a call somewhere below).
-	data    any
-	call    *Call
-	list    []*Value
-	entries []mapEntry
-	rng     Range
+	// content is a scalar (nil, bool, int64, float64, string), a *Call, a
+	// []*Value or a []mapEntry. Collections keep a Value for each entry, so
+	// that a fault deep in a value is shown where it stands.
+	content any
+	extent  extent
 }
 
 type mapEntry struct {
 	key   string
 	value *Value
+}
+
+// extent is a Range in half the space: values are what large templates consist of.
+type extent struct {
+	file                             string
+	line, column, endLine, endColumn uint32
 }
 
 // Call is a call of a TOSCA function.
@@ -28,24 +38,131 @@ type Call struct {
 	Function string
 	Args     []*Value
 	Range    Range
+
+	function *function
 }
 
-// Constant returns the Value of data.
-func Constant(data any) *Value { return &Value{data: data} }
-
-// Static returns the data of a Value that holds no call, and whether it is one.
-func (v *Value) Static() (any, bool) {
-	if v.call != nil || v.list != nil || v.entries != nil {
-		return nil, false
+// Constant returns the Value of data, which is nil, a bool, a number, a
+// string, a []any or a map[string]any of such. Anything else becomes its
+// JSON-like counterpart where it has one (int becomes int64), else a string.
+func Constant(data any) *Value {
+	switch d := normalize(data).(type) {
+	case []any:
+		list := make([]*Value, len(d))
+		for i := range d {
+			list[i] = Constant(d[i])
+		}
+		return &Value{content: list}
+	case map[string]any:
+		keys := make([]string, 0, len(d))
+		for key := range d {
+			keys = append(keys, key)
+		}
+		sort.Strings(keys)
+		entries := make([]mapEntry, len(keys))
+		for i, key := range keys {
+			entries[i] = mapEntry{key, Constant(d[key])}
+		}
+		return &Value{content: entries}
+	default:
+		return &Value{content: d}
 	}
-	return v.data, true
+}
+
+// Static returns the data of a Value that holds no call, and whether it is
+// one. The data are the caller's to change.
+func (v *Value) Static() (any, bool) {
+	switch c := v.content.(type) {
+	case *Call:
+		return nil, false
+	case []*Value:
+		list := make([]any, len(c))
+		for i, item := range c {
+			data, ok := item.Static()
+			if !ok {
+				return nil, false
+			}
+			list[i] = data
+		}
+		return list, true
+	case []mapEntry:
+		m := make(map[string]any, len(c))
+		for _, e := range c {
+			data, ok := e.value.Static()
+			if !ok {
+				return nil, false
+			}
+			m[e.key] = data
+		}
+		return m, true
+	}
+	return v.content, true
 }
 
 // Call returns the call that the Value is, or nil.
-func (v *Value) Call() *Call { return v.call }
+func (v *Value) Call() *Call {
+	c, _ := v.content.(*Call)
+	return c
+}
+
+// Calls returns all calls in the Value, outer ones before their arguments, in
+// order of the text.
+func (v *Value) Calls() []*Call {
+	var all []*Call
+	v.eachCall(func(c *Call) { all = append(all, c) })
+	return all
+}
+
+func (v *Value) eachCall(visit func(*Call)) {
+	switch c := v.content.(type) {
+	case *Call:
+		visit(c)
+		for _, arg := range c.Args {
+			arg.eachCall(visit)
+		}
+	case []*Value:
+		for _, item := range c {
+			item.eachCall(visit)
+		}
+	case []mapEntry:
+		for _, e := range c {
+			e.value.eachCall(visit)
+		}
+	}
+}
 
 // Range tells where the Value stands.
-func (v *Value) Range() Range { return v.rng }
+func (v *Value) Range() Range { return v.extent.Range() }
+
+func (s extent) Range() Range {
+	return Range{
+		File:  s.file,
+		Start: Pos{int(s.line), int(s.column)},
+		End:   Pos{int(s.endLine), int(s.endColumn)},
+	}
+}
+
+func extentOf(n *yamlx.Node, file string) extent {
+	return extent{
+		file: file,
+		line: uint32(n.Start.Line), column: uint32(n.Start.Column),
+		endLine: uint32(n.End.Line), endColumn: uint32(n.End.Column),
+	}
+}
+
+// isNull tells whether the value is an explicit null.
+func (v *Value) isNull() bool { return v.content == nil }
+
+// child returns the value of a key in a map, or nil.
+func (v *Value) child(key string) *Value {
+	entries, _ := v.content.([]mapEntry)
+	for _, e := range entries {
+		if e.key == key {
+			return e.value
+		}
+	}
+	return nil
+}
 
 // Entity is a thing of a running deployment in whose context a Value is
 // evaluated: an instance of a node or of a relationship. The zero Entity, with

@@ -1,0 +1,263 @@
+package tosca
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
+// function is one function of the language. The table of functions has one
+// entry for each meaning a function has, with the versions where it has it.
+type function struct {
+	name string
+	// from and to are the first and last level of versionTable that know it.
+	from, to int
+	// min and max bound the number of arguments; max is Unbounded for any.
+	min, max int
+	// usage shows the arguments for a message.
+	usage string
+	// pure tells that the result depends on the arguments only, so that a call
+	// with static arguments is folded.
+	pure bool
+	// listOnly tells that the arguments are always written as a list: a map
+	// with the function's name as its key and something else as its value is
+	// data, such as a Credential that consists of a token.
+	listOnly bool
+	eval     func(e *evaluation, c *Call, args []any) (any, error)
+}
+
+// functionsOf returns the functions of a version.
+func functionsOf(v *versionTable) []*function {
+	var all []*function
+	for _, table := range [][]*function{graphFunctions, stringFunctions, booleanFunctions} {
+		for _, f := range table {
+			if f.from <= v.level && v.level <= f.to {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+func functionNamed(name string, v *versionTable) *function {
+	for _, table := range [][]*function{graphFunctions, stringFunctions, booleanFunctions} {
+		for _, f := range table {
+			if f.name == name && f.from <= v.level && v.level <= f.to {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// parseValue reads a value. It reports calls that are wrong in themselves
+// (unknown-function, malformed-function, function-arguments, invalid-call) and
+// then returns them as data or unfolded, never nil.
+//
+// Source: TOSCA 1.3 section 4 (a call is a map of one entry whose key is the
+// function's name), TOSCA 2.0 section 10 ("$" before the name, "$$" for a
+// literal "$").
+func parseValue(n *yamlx.Node, file string, v *versionTable, s *sink) *Value {
+	if n == nil {
+		return &Value{extent: extent{file: file}}
+	}
+	p := valueParser{file: file, version: v, sink: s}
+	return p.value(n)
+}
+
+type valueParser struct {
+	file    string
+	version *versionTable
+	sink    *sink
+}
+
+func (p *valueParser) value(n *yamlx.Node) *Value {
+	v := &Value{extent: extentOf(n, p.file)}
+	switch n.Kind {
+	case yamlx.Sequence:
+		list := make([]*Value, len(n.Items))
+		for i, item := range n.Items {
+			list[i] = p.value(item)
+		}
+		v.content = list
+	case yamlx.Mapping:
+		if call := p.call(n); call != nil {
+			p.finish(v, call)
+			return v
+		}
+		entries := make([]mapEntry, len(n.Fields))
+		for i, f := range n.Fields {
+			entries[i] = mapEntry{p.unescape(f.Key.Text), p.value(f.Value)}
+		}
+		v.content = entries
+	default:
+		v.content = n.Data
+		if s, ok := n.Data.(string); ok && p.prefixed(s) {
+			p.word(v, s)
+		}
+	}
+	return v
+}
+
+// prefixed tells whether a text begins as a call of TOSCA 2.0 does.
+func (p *valueParser) prefixed(s string) bool {
+	prefix := p.version.functionPrefix
+	return prefix != "" && strings.HasPrefix(s, prefix)
+}
+
+// unescape undoes "$$" at the beginning of a text of TOSCA 2.0.
+func (p *valueParser) unescape(s string) string {
+	prefix := p.version.functionPrefix
+	if prefix != "" && strings.HasPrefix(s, prefix+prefix) {
+		return s[len(prefix):]
+	}
+	return s
+}
+
+// word reads a string of TOSCA 2.0 that begins with "$": a call without
+// arguments, or an escaped text.
+func (p *valueParser) word(v *Value, s string) {
+	if plain := p.unescape(s); plain != s {
+		v.content = plain
+		return
+	}
+	name := s[len(p.version.functionPrefix):]
+	f := p.lookup(name, v.Range())
+	if f == nil {
+		return
+	}
+	p.finish(v, &Call{Function: f.name, Range: v.Range(), function: f})
+}
+
+// call reads a map as a call; nil where it is data, or no valid call.
+func (p *valueParser) call(n *yamlx.Node) *Call {
+	name, arg, ok := p.callShape(n)
+	if !ok {
+		return nil
+	}
+	rng := extentOf(n, p.file).Range()
+	f := functionNamed(name, p.version)
+	if f == nil {
+		if p.version.functionPrefix != "" {
+			p.lookup(name, rng)
+		}
+		return nil
+	}
+	if f.listOnly && arg.Kind != yamlx.Sequence && p.version.functionPrefix == "" {
+		return nil
+	}
+	call := &Call{Function: f.name, Range: rng, function: f}
+	if arg.Kind == yamlx.Sequence {
+		call.Args = make([]*Value, len(arg.Items))
+		for i, item := range arg.Items {
+			call.Args[i] = p.value(item)
+		}
+	} else {
+		call.Args = []*Value{p.value(arg)}
+	}
+	return call
+}
+
+// callShape tells whether a map has the shape of a call, and of which function
+// with what argument.
+func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok bool) {
+	prefix := p.version.functionPrefix
+	if prefix == "" {
+		if len(n.Fields) != 1 {
+			return "", nil, false
+		}
+		return n.Fields[0].Key.Text, n.Fields[0].Value, true
+	}
+	for _, f := range n.Fields {
+		key := f.Key.Text
+		if !p.prefixed(key) || p.unescape(key) != key {
+			continue
+		}
+		if len(n.Fields) > 1 {
+			d := p.sink.errorf("malformed-function", extentOf(f.Key, p.file).Range(),
+				"the call of %s stands among other keys", key)
+			d.Detail = "A call is a map with the function's name as its only key. Write \"" + prefix + key + "\" for a key that begins with \"" + prefix + "\"."
+			d.Section = p.version.section + ", 10.1"
+			return "", nil, false
+		}
+		name, _, _ = strings.Cut(key[len(prefix):], prefix)
+		return name, f.Value, true
+	}
+	return "", nil, false
+}
+
+// lookup finds a function of TOSCA 2.0 and reports an unknown one.
+func (p *valueParser) lookup(name string, rng Range) *function {
+	if f := functionNamed(name, p.version); f != nil {
+		return f
+	}
+	var names []string
+	for _, f := range functionsOf(p.version) {
+		names = append(names, f.name)
+	}
+	prefix := p.version.functionPrefix
+	d := p.sink.errorf("unknown-function", rng, "there is no function %s%s in %s", prefix, name, p.version.section)
+	d.Suggestion = closest(name, names)
+	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
+	return nil
+}
+
+// finish checks the number of arguments and folds the call where it can.
+func (p *valueParser) finish(v *Value, call *Call) {
+	v.content = call
+	f := call.function
+	if n := len(call.Args); n < f.min || f.max != Unbounded && n > f.max {
+		d := p.sink.errorf("function-arguments", call.Range, "%s takes %s, not %d", f.name, argumentCount(f.min, f.max), n)
+		d.Detail = "Usage: " + p.version.functionPrefix + f.usage + "."
+		return
+	}
+	p.warn(call)
+	if !f.pure {
+		return
+	}
+	args := make([]any, len(call.Args))
+	for i, arg := range call.Args {
+		data, ok := arg.Static()
+		if !ok {
+			return
+		}
+		args[i] = data
+	}
+	result, err := f.eval(nil, call, args)
+	if err != nil {
+		p.sink.errorf("invalid-call", call.Range, "%s: %s", f.name, err).Detail = "Usage: " + p.version.functionPrefix + f.usage + "."
+		return
+	}
+	extent := v.extent
+	*v = *Constant(result)
+	v.extent = extent
+}
+
+// warn reports a call that means something else in the specification.
+func (p *valueParser) warn(call *Call) {
+	if call.Function != "token" || p.version.v2() {
+		return
+	}
+	if sep, ok := call.Args[1].content.(string); ok && len([]rune(sep)) > 1 {
+		d := p.sink.warnf("token-separator", call.Args[1].Range(), "token separates at %s as a whole", show(sep))
+		d.Detail = "The specification separates at each of the characters; published templates rely on the whole text. A separator of one character means the same in both."
+		d.Section = p.version.section + ", 4.3.3"
+	}
+}
+
+func argumentCount(min, max int) string {
+	plural := func(n int) string {
+		if n == 1 {
+			return "1 argument"
+		}
+		return fmt.Sprintf("%d arguments", n)
+	}
+	switch {
+	case min == max:
+		return plural(min)
+	case max == Unbounded:
+		return "at least " + plural(min)
+	}
+	return fmt.Sprintf("%d to %s", min, plural(max))
+}

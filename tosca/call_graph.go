@@ -1,0 +1,449 @@
+package tosca
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+// graphFunctions ask the model and the running deployment.
+//
+// Source: TOSCA 1.3 sections 4.4 to 4.8, TOSCA 2.0 section 10.2.1.
+var graphFunctions = []*function{
+	{name: "get_input", from: 10, to: 20, min: 1, max: Unbounded,
+		usage: "get_input: name, or [name, key or index, ...]", eval: evalGetInput},
+	{name: "get_property", from: 10, to: 20, min: 2, max: Unbounded,
+		usage: "get_property: [entity, requirement or capability (optional), property, key or index, ...]", eval: evalGetProperty},
+	{name: "get_attribute", from: 10, to: 20, min: 2, max: Unbounded,
+		usage: "get_attribute: [entity, requirement or capability (optional), attribute, key or index, ...]", eval: evalGetAttribute},
+	{name: "get_operation_output", from: 10, to: 13, min: 4, max: Unbounded,
+		usage: "get_operation_output: [entity, interface, operation, output]", eval: evalGetOperationOutput},
+	{name: "get_nodes_of_type", from: 10, to: 13, min: 1, max: 1,
+		usage: "get_nodes_of_type: type", eval: evalGetNodesOfType},
+	{name: "get_artifact", from: 10, to: 20, min: 2, max: 4,
+		usage: "get_artifact: [entity, artifact, location (optional), remove (optional)]", eval: evalGetArtifact},
+}
+
+func notFound(format string, args ...any) error {
+	return &errs.Error{Code: errs.NotFound, Err: fmt.Errorf(format, args...)}
+}
+
+func noValueYet(format string, args ...any) error {
+	return &errs.Error{Code: errs.FailedPrecondition, Err: fmt.Errorf(format+" has no value yet", args...)}
+}
+
+func (e *evaluation) resolver(attribute bool) resolver {
+	return resolver{self: e.self, attribute: attribute}
+}
+
+func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
+	name, ok := args[0].(string)
+	if !ok {
+		return nil, invalidArgument("%s is no name of an input", show(args[0]))
+	}
+	if e.env != nil {
+		data, ok, err := e.env.Input(name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return dig(normalize(data), args[1:])
+		}
+	}
+	t := e.resolver(false).service()
+	if t == nil {
+		return nil, notFound("there is no input %s", show(name))
+	}
+	p := t.input(name)
+	switch {
+	case p == nil:
+		return nil, unknownInput(t, name)
+	case p.Value != nil:
+		return e.within(p.Value, p.Schema, args[1:], Entity{Service: t}, nil)
+	case p.Default != nil:
+		return e.within(p.Default, p.Schema, args[1:], Entity{Service: t}, nil)
+	case p.Required:
+		return nil, noValueYet("the input %s", show(name))
+	}
+	return nil, nil
+}
+
+func unknownInput(t *ServiceTemplate, name string) *pathError {
+	return &pathError{code: "unknown-input", message: "there is no input " + show(name), suggestion: closest(name, t.inputNames())}
+}
+
+func evalGetProperty(e *evaluation, _ *Call, args []any) (any, error) {
+	p, err := e.resolver(false).resolve(args)
+	if err != nil {
+		return nil, err
+	}
+	return e.property(p)
+}
+
+func (e *evaluation) property(p place) (any, error) {
+	a := assignmentNamed(p.properties(), p.name)
+	if a == nil || a.Value == nil {
+		return nil, nil
+	}
+	return e.within(a.Value, a.Schema, p.rest, p.entity, p.capability)
+}
+
+// properties returns the assignments of the place's owner.
+func (p place) properties() []*Assignment {
+	switch {
+	case p.capability != nil:
+		return p.capability.Properties
+	case p.policy != nil:
+		return p.policy.Properties
+	case p.entity.Relationship != nil:
+		return p.entity.Relationship.Properties
+	}
+	return p.entity.Node.Properties
+}
+
+func (p place) attributes() []*Assignment {
+	switch {
+	case p.capability != nil:
+		return p.capability.Attributes
+	case p.policy != nil:
+		return nil
+	case p.entity.Relationship != nil:
+		return p.entity.Relationship.Attributes
+	}
+	return p.entity.Node.Attributes
+}
+
+// evalGetAttribute returns the value given at run time, else the assignment or
+// default of the attribute, else the property of the same name, else null.
+func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
+	p, pathErr := e.resolver(true).resolve(args)
+	if pathErr != nil {
+		return nil, pathErr
+	}
+	if e.env != nil && p.policy == nil {
+		capability := ""
+		if p.capability != nil {
+			capability = p.capability.Name
+		}
+		data, ok, err := e.env.Attribute(p.entity, capability, p.name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return dig(normalize(data), p.rest)
+		}
+	}
+	if a := assignmentNamed(p.attributes(), p.name); a != nil && a.Value != nil {
+		return e.within(a.Value, a.Schema, p.rest, p.entity, p.capability)
+	}
+	data, err := e.property(p)
+	if data == nil && err == nil && p.capability == nil && p.policy == nil && len(p.rest) == 0 && p.name == "tosca_name" {
+		return p.entity.templateName(), nil
+	}
+	return data, err
+}
+
+// templateName is what the normative attribute tosca_name reflects.
+func (self Entity) templateName() any {
+	switch {
+	case self.Node != nil:
+		return self.Node.Name
+	case self.Relationship != nil && self.Relationship.Name != "":
+		return self.Relationship.Name
+	}
+	return nil
+}
+
+// entitiesOf resolves the entity of a function that takes no path.
+func (r resolver) entitiesOf(name any) ([]Entity, *pathError) {
+	starts, policy, err := r.starts(name)
+	if err != nil {
+		return nil, err
+	}
+	if policy != nil {
+		return nil, &pathError{code: "unknown-entity", message: fmt.Sprintf("%s is a policy, not a node or relationship template", show(name))}
+	}
+	return starts, nil
+}
+
+// operation finds the interface and operation that an entity must have, and
+// returns the interface's symbolic name.
+func (self Entity) operation(iface, operation string) (string, *pathError) {
+	var interfaces []*Interface
+	if self.Node != nil {
+		interfaces = self.Node.Interfaces
+	} else if self.Relationship != nil {
+		interfaces = self.Relationship.Interfaces
+	}
+	var names []string
+	for _, i := range interfaces {
+		names = append(names, i.Name)
+		if i.Name != iface && (i.Type == nil || i.Type.Name != iface) {
+			continue
+		}
+		var operations []string
+		for _, op := range i.Operations {
+			if op.Name == operation {
+				return i.Name, nil
+			}
+			operations = append(operations, op.Name)
+		}
+		return "", &pathError{code: "unknown-operation", arg: 2,
+			message: fmt.Sprintf("the interface %s has no operation %s", i.Name, show(operation)), suggestion: closest(operation, operations)}
+	}
+	return "", &pathError{code: "unknown-operation", arg: 1,
+		message: fmt.Sprintf("there is no interface %s", show(iface)), suggestion: closest(iface, names)}
+}
+
+// operationOf resolves the entity and operation of get_operation_output.
+func (r resolver) operationOf(args []any) (of Entity, iface string, err *pathError) {
+	starts, err := r.entitiesOf(args[0])
+	if err != nil {
+		return Entity{}, "", err
+	}
+	for i := 1; i <= 3; i++ {
+		if _, ok := args[i].(string); !ok {
+			return Entity{}, "", &pathError{code: "function-arguments", arg: i, message: show(args[i]) + " is no name"}
+		}
+	}
+	for _, start := range starts {
+		var name string
+		if name, err = start.operation(args[1].(string), args[2].(string)); err == nil {
+			return start, name, nil
+		}
+	}
+	return Entity{}, "", err
+}
+
+func evalGetOperationOutput(e *evaluation, _ *Call, args []any) (any, error) {
+	of, iface, pathErr := e.resolver(false).operationOf(args)
+	if pathErr != nil {
+		return nil, pathErr
+	}
+	operation, output := args[2].(string), args[3].(string)
+	if e.env != nil {
+		data, ok, err := e.env.OperationOutput(of, iface, operation, output)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return dig(normalize(data), args[4:])
+		}
+	}
+	return nil, noValueYet("the output %s of %s.%s", show(output), iface, operation)
+}
+
+func evalGetNodesOfType(e *evaluation, _ *Call, args []any) (any, error) {
+	name, ok := args[0].(string)
+	if !ok {
+		return nil, invalidArgument("%s is no name of a node type", show(args[0]))
+	}
+	t := e.resolver(false).service()
+	if t == nil {
+		return nil, notFound("there is no service template")
+	}
+	nt := t.nodeType(name)
+	if nt == nil {
+		return nil, unknownNodeType(t, name)
+	}
+	names := []any{}
+	for _, n := range t.Nodes {
+		if n.Type.derivesFrom(nt) {
+			names = append(names, n.Name)
+		}
+	}
+	return names, nil
+}
+
+func unknownNodeType(t *ServiceTemplate, name string) *pathError {
+	var names []string
+	if t.Types != nil {
+		for key := range t.Types.Node {
+			names = append(names, key)
+		}
+	}
+	slices.Sort(names)
+	return &pathError{code: "unknown-type", message: "there is no node type " + show(name), suggestion: closest(name, names)}
+}
+
+// artifactOf finds the artifact that get_artifact names.
+func (r resolver) artifactOf(args []any) (Entity, *Artifact, *pathError) {
+	starts, err := r.entitiesOf(args[0])
+	if err != nil {
+		return Entity{}, nil, err
+	}
+	name, ok := args[1].(string)
+	if !ok {
+		return Entity{}, nil, &pathError{code: "function-arguments", arg: 1, message: show(args[1]) + " is no name"}
+	}
+	var names []string
+	for _, start := range starts {
+		if start.Node == nil {
+			continue
+		}
+		if a := start.Node.artifact(name); a != nil {
+			return start, a, nil
+		}
+		for _, a := range start.Node.Artifacts {
+			names = append(names, a.Name)
+		}
+	}
+	return Entity{}, nil, &pathError{code: "unknown-artifact", arg: 1,
+		message: fmt.Sprintf("%s has no artifact %s", show(args[0]), show(name)), suggestion: closest(name, names)}
+}
+
+func evalGetArtifact(e *evaluation, _ *Call, args []any) (any, error) {
+	of, artifact, pathErr := e.resolver(false).artifactOf(args)
+	if pathErr != nil {
+		return nil, pathErr
+	}
+	location, remove := "", false
+	if len(args) > 2 {
+		var ok bool
+		if location, ok = args[2].(string); !ok {
+			return nil, invalidArgument("argument 3, the location, is a %s, not text", kindOf(args[2]))
+		}
+	}
+	if len(args) > 3 {
+		var ok bool
+		if remove, ok = args[3].(bool); !ok {
+			return nil, invalidArgument("argument 4, remove, is a %s, not a boolean", kindOf(args[3]))
+		}
+	}
+	if e.env != nil {
+		data, ok, err := e.env.Artifact(of, artifact, location, remove)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return normalize(data), nil
+		}
+	}
+	return nil, noValueYet("the artifact %s", show(artifact.Name))
+}
+
+// checkCalls reports calls in a value that can be seen to fail, in the context
+// of self: an unknown input, entity, property, attribute, artifact, operation
+// or type, and a keyword where it means nothing. Calls whose arguments hold
+// calls themselves, and everything that a running deployment decides, are left
+// to the evaluation.
+func checkCalls(t *ServiceTemplate, v *Value, self Entity, s *sink) {
+	if v == nil {
+		return
+	}
+	if self.Service == nil {
+		self.Service = t
+	}
+	v.eachCall(func(c *Call) {
+		if c.function == nil || len(c.Args) < c.function.min {
+			return // reported when it was parsed
+		}
+		args, ok := staticArgs(c)
+		if !ok {
+			return
+		}
+		err := checkCall(self, c, args)
+		if err == nil {
+			return
+		}
+		rng := c.Range
+		if err.arg < len(c.Args) {
+			rng = c.Args[err.arg].Range()
+		}
+		var d *Diagnostic
+		if err.maybe {
+			d = s.warnf(err.code, rng, "%s: %s", c.Function, err.message)
+			d.Detail = "The call fails if it is evaluated."
+		} else {
+			d = s.errorf(err.code, rng, "%s: %s", c.Function, err.message)
+		}
+		d.Suggestion = err.suggestion
+	})
+}
+
+func staticArgs(c *Call) ([]any, bool) {
+	args := make([]any, len(c.Args))
+	for i, arg := range c.Args {
+		data, ok := arg.Static()
+		if !ok {
+			return nil, false
+		}
+		args[i] = data
+	}
+	return args, true
+}
+
+func checkCall(self Entity, c *Call, args []any) *pathError {
+	r := resolver{self: self, attribute: c.Function == "get_attribute"}
+	switch c.Function {
+	case "get_input":
+		return checkGetInput(self.Service, args)
+	case "get_property", "get_attribute":
+		p, err := r.resolve(args)
+		if err != nil {
+			return err
+		}
+		return p.checkKeys(len(args) - len(p.rest))
+	case "get_operation_output":
+		_, _, err := r.operationOf(args)
+		return err
+	case "get_artifact":
+		_, _, err := r.artifactOf(args)
+		return err
+	case "get_nodes_of_type":
+		name, ok := args[0].(string)
+		if !ok {
+			return &pathError{code: "function-arguments", message: show(args[0]) + " is no name of a node type"}
+		}
+		if self.Service.nodeType(name) == nil {
+			return unknownNodeType(self.Service, name)
+		}
+	}
+	return nil
+}
+
+func checkGetInput(t *ServiceTemplate, args []any) *pathError {
+	name, ok := args[0].(string)
+	if !ok {
+		return &pathError{code: "function-arguments", message: show(args[0]) + " is no name of an input"}
+	}
+	p := t.input(name)
+	if p == nil {
+		return unknownInput(t, name)
+	}
+	return checkKeys(p.Schema, args[1:], 1)
+}
+
+// checkKeys checks the keys behind a property or attribute against its data type.
+func (p place) checkKeys(arg int) *pathError {
+	a := assignmentNamed(p.attributes(), p.name)
+	if a == nil {
+		a = assignmentNamed(p.properties(), p.name)
+	}
+	if a == nil {
+		return nil
+	}
+	return checkKeys(a.Schema, p.rest, arg)
+}
+
+// checkKeys follows keys into the data types of a schema; where none is known
+// anything may come.
+func checkKeys(sc *Schema, rest []any, arg int) *pathError {
+	for i, key := range rest {
+		if sc == nil || sc.Type == nil {
+			return nil
+		}
+		var def *PropertyDefinition
+		if sc.Type.primitive() == complexType && len(sc.Type.Properties) > 0 {
+			name, _ := text(key)
+			if def = sc.property(name); def == nil {
+				return &pathError{code: "unknown-key", arg: arg + i,
+					message:    fmt.Sprintf("the data type %s has no property %s", sc.Type.Name, show(key)),
+					suggestion: closest(name, propertyNames(sc.Type.Properties))}
+			}
+		}
+		sc = sc.under(def)
+	}
+	return nil
+}

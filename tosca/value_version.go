@@ -1,0 +1,102 @@
+package tosca
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Version is a version of TOSCA's type "version":
+// major.minor[.fix[.qualifier[-build]]].
+//
+// Source: TOSCA 1.3 section 3.3.2.
+type Version struct {
+	Major, Minor, Fix int
+	Qualifier         string
+	Build             int
+}
+
+// ParseVersion reads a version such as "2.0" or "1.0.2.beta-3".
+func ParseVersion(s string) (Version, error) {
+	var v Version
+	fail := func() (Version, error) {
+		return Version{}, fmt.Errorf("%s is no version, such as \"1.0\" or \"1.0.2.beta-3\"", show(s))
+	}
+	parts := strings.SplitN(s, ".", 4)
+	if len(parts) < 2 {
+		return fail()
+	}
+	for i, to := range []*int{&v.Major, &v.Minor, &v.Fix} {
+		if i == len(parts) {
+			break
+		}
+		n, ok := parseCount(parts[i])
+		if !ok {
+			return fail()
+		}
+		*to = n
+	}
+	if len(parts) < 4 {
+		return v, nil
+	}
+	qualifier, build, hasBuild := strings.Cut(parts[3], "-")
+	if qualifier == "" || strings.Trim(strings.ToLower(qualifier), "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return fail()
+	}
+	v.Qualifier = qualifier
+	if hasBuild {
+		n, ok := parseCount(build)
+		if !ok {
+			return fail()
+		}
+		v.Build = n
+	}
+	return v, nil
+}
+
+func parseCount(s string) (int, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil
+}
+
+// Compare returns -1, 0 or 1 where v is older than, equal to or newer than
+// other. A version with a qualifier is older than the one without. The
+// specification leaves open how qualifiers compare; they compare as text here.
+func (v Version) Compare(other Version) int {
+	if c := cmp.Or(cmp.Compare(v.Major, other.Major), cmp.Compare(v.Minor, other.Minor), cmp.Compare(v.Fix, other.Fix)); c != 0 {
+		return c
+	}
+	switch {
+	case v.Qualifier == other.Qualifier:
+		return cmp.Compare(v.Build, other.Build)
+	case v.Qualifier == "":
+		return 1
+	case other.Qualifier == "":
+		return -1
+	}
+	return cmp.Compare(v.Qualifier, other.Qualifier)
+}
+
+// parseTimestamp reads a timestamp as YAML's timestamp type and RFC 3339 write
+// them: a date, or a date and a time with or without a zone (then UTC).
+func parseTimestamp(s string) (time.Time, error) {
+	for _, layout := range []string{
+		time.RFC3339Nano,
+		"2006-01-02T15:04:05.999999999",
+		"2006-01-02 15:04:05.999999999Z07:00",
+		"2006-01-02 15:04:05.999999999 Z07:00",
+		"2006-01-02 15:04:05.999999999 -07",
+		"2006-01-02 15:04:05.999999999",
+		"2006-01-02",
+	} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s is no timestamp, such as \"2026-01-31T12:00:00Z\"", show(s))
+}
