@@ -51,7 +51,7 @@ func (p *planner) deployNodes(nodes []*tosca.NodeTemplate) {
 		if started {
 			p.notifySource(rels)
 		} else {
-			p.deployNode(n, id, rels)
+			p.done[id] = p.deployNode(n, id, rels, p.targetsDone(rels))
 		}
 	}
 }
@@ -70,14 +70,21 @@ func (p *planner) create(n *tosca.NodeTemplate, id string, rels []relationship) 
 	}
 }
 
-// deployNode adds the steps that bring one node from nothing to started.
-func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationship) {
+// targetsDone are the steps after which the targets are started, as far as they
+// are not already.
+func (p *planner) targetsDone(rels []relationship) []int {
 	var after []int
 	for _, r := range rels {
 		if i, ok := p.done[r.target]; ok {
 			after = append(after, i)
 		}
 	}
+	return after
+}
+
+// deployNode adds the steps that bring one node from nothing to started, and
+// returns the last.
+func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationship, after []int) int {
 	calls := standardCalls(n, p.opts, "create", "configure", "start")
 	if calls.has["create"] {
 		after = []int{p.callNode(id, calls.iface, "create", Creating, Created, after)}
@@ -95,10 +102,9 @@ func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationsh
 	after = p.callBothSides(rels, "add_target", "add_source", after)
 	if last := len(p.plan.Steps) - 1; start >= 0 && last == start {
 		p.plan.Steps[start].Exit = Started
-		p.done[id] = start
-		return
+		return start
 	}
-	p.done[id] = p.set(id, Started, after)
+	return p.set(id, Started, after)
 }
 
 // notifySource tells a started source of targets that are started anew.

@@ -8,9 +8,9 @@ const (
 	configureType = "tosca.interfaces.relationship.Configure"
 )
 
-// lifecycleInterface finds the interface of the given type (or one derived from it), else
+// findInterface finds the interface of the given type (or one derived from it), else
 // that of the given name; nil if there is none.
-func lifecycleInterface(interfaces []*tosca.Interface, typ, name string) *tosca.Interface {
+func findInterface(interfaces []*tosca.Interface, typ, name string) *tosca.Interface {
 	var named *tosca.Interface
 	for _, i := range interfaces {
 		for t := i.Type; t != nil; t = t.Parent {
@@ -47,7 +47,7 @@ type nodeCalls struct {
 
 // standardCalls finds the operations among names that are implemented or claimed.
 func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCalls {
-	i := lifecycleInterface(n.Interfaces, standardType, "Standard")
+	i := findInterface(n.Interfaces, standardType, "Standard")
 	c := nodeCalls{iface: "Standard"}
 	if i != nil {
 		c.iface = i.Name
@@ -69,5 +69,5 @@ func configureInterface(r *tosca.Requirement) *tosca.Interface {
 	if r.Relationship == nil {
 		return nil
 	}
-	return lifecycleInterface(r.Relationship.Interfaces, configureType, "Configure")
+	return findInterface(r.Relationship.Interfaces, configureType, "Configure")
 }

@@ -16,6 +16,13 @@ type planner struct {
 	// done is the step after which a node is as planned (started or initial),
 	// for the nodes that have steps in this plan.
 	done map[string]int
+	// prefix begins the IDs of steps, guard and scope are theirs where they have
+	// none: the activity of a workflow or trigger being compiled.
+	prefix string
+	guard  string
+	scope  []string
+	// barrier is what steps wait for that wait for nothing else.
+	barrier []int
 }
 
 // pass is one part of planning.
@@ -26,7 +33,7 @@ type pass struct {
 
 // makePlan runs the passes one after the other over an empty plan.
 func makePlan(kind string, current Current, opts Options, passes ...pass) (*Plan, error) {
-	p := &planner{plan: &Plan{Kind: kind}, opts: opts, current: current, done: map[string]int{}}
+	p := &planner{plan: &Plan{Kind: kind, Steps: []*Step{}}, opts: opts, current: current, done: map[string]int{}}
 	for _, pass := range append(passes, pass{"check", func(p *planner) error { return p.plan.Validate() }}) {
 		if err := pass.run(p); err != nil {
 			return nil, err
@@ -38,6 +45,14 @@ func makePlan(kind string, current Current, opts Options, passes ...pass) (*Plan
 // add appends a step that waits for the given steps and returns its index.
 func (p *planner) add(s Step, after []int) int {
 	s.Old = p.old
+	s.ID = p.prefix + s.ID
+	s.Guard = p.guard
+	if s.Kind == Call {
+		s.Scope = p.scope
+	}
+	if len(after) == 0 {
+		after = p.barrier
+	}
 	s.After = ascending(after)
 	p.plan.Steps = append(p.plan.Steps, &s)
 	return len(p.plan.Steps) - 1

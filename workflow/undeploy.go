@@ -36,7 +36,7 @@ func Undeploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, e
 	}
 	return makePlan("undeploy", current, opts,
 		pass{"undeploy nodes", func(p *planner) error { p.undeployNodes(nodes, nil); return nil }},
-		pass{"remove instances", func(p *planner) error { p.removeInstances(nodes, nil); return nil }},
+		pass{"remove instances", func(p *planner) error { p.plan.Remove = existing(nodes, current); return nil }},
 	)
 }
 
@@ -50,16 +50,16 @@ func (p *planner) undeployNodes(nodes []*tosca.NodeTemplate, selected map[string
 			continue
 		}
 		rels := relationships(n)
-		p.done[id] = p.undeployNode(n, id, rels, dependents[id])
+		p.done[id] = p.undeployNode(n, id, rels, p.current[id], dependents[id])
 		for _, r := range rels {
 			dependents[r.target] = append(dependents[r.target], p.done[id])
 		}
 	}
 }
 
-// undeployNode adds the steps that take one node away and returns the last.
-func (p *planner) undeployNode(n *tosca.NodeTemplate, id string, rels []relationship, after []int) int {
-	state := p.current[id]
+// undeployNode adds the steps that take one node away, which is in the given
+// state, and returns the last.
+func (p *planner) undeployNode(n *tosca.NodeTemplate, id string, rels []relationship, state string, after []int) int {
 	calls := standardCalls(n, p.opts, "stop", "delete")
 	if mayRun(state) {
 		backward := slices.Clone(rels)
@@ -88,22 +88,25 @@ func mayRun(state string) bool {
 	return false
 }
 
-// removeInstances lists the existing instances of the selected nodes (nil
-// selects all) and of their relationships, in order of ID.
-func (p *planner) removeInstances(nodes []*tosca.NodeTemplate, selected map[string]bool) {
+// existing are the IDs of the instances of the nodes and of their relationships
+// that exist, in order of ID.
+func existing(nodes []*tosca.NodeTemplate, current Current) []string {
+	var ids []string
 	for _, n := range nodes {
-		if selected != nil && !selected[n.Name] {
-			continue
+		if id := NodeID(n.Name, 0); exists(current, id) {
+			ids = append(ids, id)
 		}
-		ids := []string{NodeID(n.Name, 0)}
 		for _, r := range relationships(n) {
-			ids = append(ids, r.id)
-		}
-		for _, id := range ids {
-			if _, ok := p.current[id]; ok {
-				p.plan.Remove = append(p.plan.Remove, id)
+			if exists(current, r.id) {
+				ids = append(ids, r.id)
 			}
 		}
 	}
-	slices.Sort(p.plan.Remove)
+	slices.Sort(ids)
+	return ids
+}
+
+func exists(current Current, id string) bool {
+	_, ok := current[id]
+	return ok
 }

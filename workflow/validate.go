@@ -1,6 +1,23 @@
 package workflow
 
-import "github.com/seed-a4fd30b5/orchestrator/internal/errs"
+import (
+	"encoding/json"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+// Parse reads a plan that json.Marshal wrote, and validates it. The error has
+// code InvalidArgument.
+func Parse(data []byte) (*Plan, error) {
+	p := &Plan{}
+	if err := json.Unmarshal(data, p); err != nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "read plan", Err: err}
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
 
 // Validate tells whether the plan can be taken through: every step has an ID of
 // its own and what its kind needs, and waits only for steps before it (so there

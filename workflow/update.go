@@ -1,0 +1,209 @@
+package workflow
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
+
+// Update plans what turns a deployment of the old template into one of the new
+// template. diff is what Compare says of the two.
+//
+//   - Nodes only in the old template are undeployed, and their instances
+//     removed.
+//   - Nodes that differ, and all nodes that depend on them directly or through
+//     others, are undeployed with the old template's operations (Step.Old) and
+//     deployed with the new one's.
+//   - Nodes only in the new template, and nodes that are not started, are
+//     deployed.
+//   - Everything else is left alone: its instances keep state and attributes.
+//     That includes nodes whose only difference is in how they will be stopped
+//     or deleted, in an interface that no life cycle calls, or in a timeout.
+//
+// What is undeployed goes away before anything is deployed, so that a new node
+// can take the place (a port, a name, an address) of an old one.
+//
+// Plan.Remove has the instances of deleted nodes and relationships that the
+// new template does not have. Instances of nodes that are redone stay, with the
+// types of the new template from then on.
+//
+// The error has code InvalidArgument where diff is nil, or for the reasons of Deploy.
+func Update(old, new *tosca.ServiceTemplate, diff *Diff, current Current, opts Options) (*Plan, error) {
+	if diff == nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "plan update", Subject: new.File,
+			Err: errs.New(errs.InvalidArgument, "", "", "there is no diff"), Hint: "make one with Compare"}
+	}
+	oldNodes, err := order(old)
+	if err != nil {
+		return nil, err
+	}
+	newNodes, err := order(new)
+	if err != nil {
+		return nil, err
+	}
+	redone := redoneNodes(old, new, diff)
+	return makePlan("update", current, opts,
+		pass{"undeploy old", func(p *planner) error {
+			p.old = true
+			p.undeployNodes(oldNodes, redone)
+			p.old = false
+			return nil
+		}},
+		pass{"wait for old", func(p *planner) error { p.waitForAll(); return nil }},
+		pass{"remove instances", func(p *planner) error { p.removeOld(oldNodes, newNodes); return nil }},
+		pass{"deploy new", func(p *planner) error {
+			p.current = afterUndeploy(current, redone)
+			p.deployNodes(newNodes)
+			return nil
+		}},
+	)
+}
+
+// redoneNodes are the names of the nodes of the old template that go away, for
+// good or to be deployed anew: what is deleted or differs, and what depends on it.
+func redoneNodes(old, new *tosca.ServiceTemplate, diff *Diff) map[string]bool {
+	inNew := make(map[string]*tosca.NodeTemplate, len(new.Nodes))
+	for _, n := range new.Nodes {
+		inNew[n.Name] = n
+	}
+	nodes, _ := diff.Get("nodes").(*Diff)
+	changes := nodes.changes()
+	redone := map[string]bool{}
+	var todo []*tosca.NodeTemplate
+	add := func(n *tosca.NodeTemplate) {
+		if !redone[n.Name] {
+			redone[n.Name] = true
+			todo = append(todo, n)
+		}
+	}
+	for _, n := range old.Nodes {
+		change, _ := changes[n.Name].(*Diff)
+		if inNew[n.Name] == nil || redo(change, n) {
+			add(n)
+		}
+	}
+	sources := sourcesByTarget(old)
+	for len(todo) > 0 {
+		n := todo[0]
+		todo = todo[1:]
+		for _, source := range sources[n] {
+			add(source)
+		}
+	}
+	return redone
+}
+
+// sourcesByTarget finds, for each node, the nodes with a requirement for it.
+func sourcesByTarget(t *tosca.ServiceTemplate) map[*tosca.NodeTemplate][]*tosca.NodeTemplate {
+	sources := make(map[*tosca.NodeTemplate][]*tosca.NodeTemplate, len(t.Nodes))
+	for _, n := range t.Nodes {
+		for _, r := range n.Requirements {
+			if r.Target != nil {
+				sources[r.Target] = append(sources[r.Target], n)
+			}
+		}
+	}
+	return sources
+}
+
+// redo tells whether the changes of a node are such that it must be undeployed
+// and deployed again.
+func redo(change *Diff, n *tosca.NodeTemplate) bool {
+	if change == nil {
+		return false
+	}
+	for _, c := range change.Changed {
+		switch c.Name {
+		case "state", "dependencies":
+			// A node that is not started is deployed anyhow; dependencies
+			// follow from the other nodes.
+		case "interfaces":
+			if redoInterfaces(c.Value.(*Diff), standardName(n)) {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// standardName is the symbolic name of a node's Standard interface.
+func standardName(n *tosca.NodeTemplate) string {
+	if i := findInterface(n.Interfaces, standardType, "Standard"); i != nil {
+		return i.Name
+	}
+	return "Standard"
+}
+
+// redoInterfaces tells whether an operation that brought the node up differs.
+func redoInterfaces(interfaces *Diff, standard string) bool {
+	bringsUp := func(operation string) bool {
+		return operation == "create" || operation == "configure" || operation == "start"
+	}
+	if slices.Contains(interfaces.Added, standard) || slices.Contains(interfaces.Deleted, standard) {
+		return true
+	}
+	change, _ := interfaces.change(standard).(*Diff)
+	operations, _ := change.change("operations").(*Diff)
+	if operations == nil {
+		return false
+	}
+	if slices.ContainsFunc(operations.Added, bringsUp) || slices.ContainsFunc(operations.Deleted, bringsUp) {
+		return true
+	}
+	return slices.ContainsFunc(operations.Changed, func(c Change) bool {
+		d, ok := c.Value.(*Diff)
+		onlyTimeout := ok && len(d.Changed) == 1 && d.Changed[0].Name == "timeout"
+		return bringsUp(c.Name) && !onlyTimeout
+	})
+}
+
+// waitForAll makes every step added from now on wait for all steps so far.
+func (p *planner) waitForAll() {
+	waitedFor := make([]bool, len(p.plan.Steps))
+	for _, s := range p.plan.Steps {
+		for _, i := range s.After {
+			waitedFor[i] = true
+		}
+	}
+	var last []int
+	for i, is := range waitedFor {
+		if !is {
+			last = append(last, i)
+		}
+	}
+	if last != nil {
+		p.barrier = []int{p.add(Step{ID: "undeployed", Kind: Join}, last)}
+	}
+}
+
+// removeOld lists the existing instances of the old template that the new one
+// does not have.
+func (p *planner) removeOld(oldNodes, newNodes []*tosca.NodeTemplate) {
+	keep := map[string]bool{}
+	for _, n := range newNodes {
+		keep[NodeID(n.Name, 0)] = true
+		for _, r := range relationships(n) {
+			keep[r.id] = true
+		}
+	}
+	for _, id := range existing(oldNodes, p.current) {
+		if !keep[id] {
+			p.plan.Remove = append(p.plan.Remove, id)
+		}
+	}
+}
+
+// afterUndeploy is what is there when the nodes of those names have gone.
+func afterUndeploy(current Current, gone map[string]bool) Current {
+	after := maps.Clone(current)
+	for name := range gone {
+		if id := NodeID(name, 0); after[id] != "" {
+			after[id] = Initial
+		}
+	}
+	return after
+}
