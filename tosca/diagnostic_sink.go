@@ -32,3 +32,18 @@ type CodeInfo struct {
 	// Example is YAML that shows the fault.
 	Example string
 }
+
+// sorted returns what was found in order of file and place, each once.
+func (s *sink) sorted() Diagnostics {
+	s.list.Sort()
+	var out Diagnostics
+	for i, d := range s.list {
+		if i > 0 {
+			if p := s.list[i-1]; p.Range == d.Range && p.Code == d.Code && p.Summary == d.Summary && p.Severity == d.Severity {
+				continue
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}

@@ -78,6 +78,8 @@ type TypeHeader struct {
 	Range Range
 	// Normative tells that the type comes from a built-in profile.
 	Normative bool
+	// aliases are the other names of a normative type.
+	aliases []string
 }
 
 // NodeType is a node type with all that it inherits: the slices hold the
@@ -235,10 +237,13 @@ type Parameter struct {
 	Required bool
 	Default  *Value
 	// Value is the value of an output, or the value fixed for an input; nil where none is given.
-	Value    *Value
-	Status   string
-	Metadata map[string]any
-	Range    Range
+	Value  *Value
+	Status string
+	// Sensitive tells that the value must never be shown: its metadata has
+	// "sensitive: true", or its type holds a secret.
+	Sensitive bool
+	Metadata  map[string]any
+	Range     Range
 }
 
 // CapabilityDefinition defines a capability of a node type.
@@ -277,7 +282,9 @@ type RequirementDefinition struct {
 	Interfaces  []*InterfaceDefinition
 	NodeFilter  *NodeFilter
 	Occurrences Occurrences
-	Range       Range
+	// bounded tells that the bounds were written, not taken from the language.
+	bounded bool
+	Range   Range
 }
 
 // Unbounded is the upper bound that means none.

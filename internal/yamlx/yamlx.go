@@ -410,3 +410,11 @@ func resolveNumber(s string) (ScalarType, any) {
 	f, _ := strconv.ParseFloat(s, 64) // out of range gives an infinity, as YAML wants it
 	return Float, f
 }
+
+// Size counts the nodes below and including this one, aliases expanded.
+func (n *Node) Size() int {
+	if n == nil {
+		return 0
+	}
+	return n.size
+}

@@ -1,0 +1,314 @@
+package tosca
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// checker checks what can be checked only when everything is linked.
+type checker struct {
+	*builder
+	fsys fs.FS
+	// exists remembers which files exist.
+	exists map[string]bool
+	told   map[*Artifact]bool
+}
+
+func (c *checker) check() {
+	c.exists, c.told = map[string]bool{}, map[*Artifact]bool{}
+	c.defaults()
+	c.cycles()
+	for _, n := range c.t.Nodes {
+		c.node(n)
+	}
+	for _, r := range c.t.Relationships {
+		c.interfaces(r.Interfaces)
+	}
+	for _, g := range c.t.Groups {
+		c.calls(Entity{Service: c.t}, g.Properties)
+	}
+	for _, p := range c.t.Policies {
+		c.policy(p)
+	}
+	for _, list := range [][]*Parameter{c.t.Inputs, c.t.Outputs} {
+		for _, p := range list {
+			for _, v := range []*Value{p.Default, p.Value} {
+				if v != nil {
+					checkCalls(c.t, v, Entity{Service: c.t}, c.s)
+				}
+			}
+		}
+	}
+	c.workflows()
+	c.typeFiles()
+}
+
+// defaults checks the defaults of types against their definitions.
+func (c *checker) defaults() {
+	for _, l := range c.types.defaults {
+		l.item.Schema.checkDefault(l.item.Default, l.doc.s, l.item.Name)
+	}
+}
+
+func (c *checker) node(n *NodeTemplate) {
+	self := Entity{Service: c.t, Node: n}
+	c.calls(self, n.Properties)
+	c.calls(self, n.Attributes)
+	for _, k := range n.Capabilities {
+		c.calls(self, k.Properties)
+		c.calls(self, k.Attributes)
+	}
+	for _, a := range n.Artifacts {
+		c.artifact(a, Error)
+		c.calls(self, a.Properties)
+	}
+	c.operations(self, n.Interfaces)
+	c.interfaces(n.Interfaces)
+	for _, r := range n.Requirements {
+		rel := Entity{Service: c.t, Relationship: r.Relationship}
+		c.calls(rel, r.Relationship.Properties)
+		c.calls(rel, r.Relationship.Attributes)
+		c.operations(rel, r.Relationship.Interfaces)
+		c.interfaces(r.Relationship.Interfaces)
+	}
+}
+
+// calls checks the names in calls. A default that holds a call is checked for
+// each node that takes it, since SELF differs.
+func (c *checker) calls(self Entity, list []*Assignment) {
+	for _, a := range list {
+		if _, static := a.Value.Static(); !static {
+			checkCalls(c.t, a.Value, self, c.s)
+		}
+	}
+}
+
+// operations checks the calls in inputs. Operations without an implementation
+// never evaluate theirs. What a relationship type says of its source or target
+// is a warning: published types have operations that no lifecycle runs, with
+// inputs that no deployment could evaluate.
+func (c *checker) operations(self Entity, list []*Interface) {
+	for _, i := range list {
+		for _, op := range i.Operations {
+			if op.Implementation == nil {
+				continue
+			}
+			if self.Relationship == nil {
+				c.calls(self, op.Inputs)
+				continue
+			}
+			for _, in := range op.Inputs {
+				if _, static := in.Value.Static(); static {
+					continue
+				}
+				faults := sink{}
+				checkCalls(c.t, in.Value, self, &faults)
+				for _, f := range faults.list {
+					if in.Default {
+						f.Severity = Warning
+					}
+					c.s.list = append(c.s.list, f)
+				}
+			}
+		}
+	}
+}
+
+func (c *checker) interfaces(list []*Interface) {
+	for _, i := range list {
+		for _, op := range i.Operations {
+			c.implementation(op.Implementation, Error)
+		}
+		for _, op := range i.Notifications {
+			c.implementation(op.Implementation, Error)
+		}
+	}
+}
+
+func (c *checker) implementation(impl *Implementation, sev Severity) {
+	if impl == nil {
+		return
+	}
+	if impl.Primary != nil {
+		c.artifact(impl.Primary, sev)
+	}
+	for _, a := range impl.Dependencies {
+		c.artifact(a, sev)
+	}
+}
+
+// artifact checks that the file or folder of an artifact exists.
+func (c *checker) artifact(a *Artifact, sev Severity) {
+	if c.told[a] || a.Path == "" || c.opts.SkipArtifactFiles {
+		return
+	}
+	c.told[a] = true
+	ok, known := c.exists[a.Path]
+	if !known {
+		_, err := fs.Stat(c.fsys, a.Path)
+		ok = err == nil
+		c.exists[a.Path] = ok
+	}
+	if ok {
+		return
+	}
+	dia := c.s.errorf(codeMissingArtifact, a.Range, "the file %q does not exist", a.Path)
+	dia.Severity = sev
+	dia.Suggestion = (&reader{fsys: c.fsys}).neighbour(a.Path)
+	dia.Detail = "Paths are relative to the file that declares them; a leading / means the root of the archive."
+	if sev == Warning {
+		dia.Detail += " No node uses the type that declares it."
+	}
+}
+
+// typeFiles checks the files of types that no template uses.
+func (c *checker) typeFiles() {
+	for _, l := range c.types.artifacts {
+		c.artifact(l.item, Warning)
+	}
+	for _, l := range c.types.implementations {
+		c.implementation(l.item, Warning)
+	}
+}
+
+func (c *checker) policy(p *Policy) {
+	self := Entity{Service: c.t}
+	for _, a := range p.Properties {
+		if _, static := a.Value.Static(); !static {
+			checkCalls(c.t, a.Value, self, c.s)
+		}
+	}
+	for _, t := range p.Triggers {
+		for _, a := range t.Action {
+			if a.Kind == CallOperation {
+				c.calledOperation(p.Targets, a)
+			}
+			c.calledWorkflow(a)
+		}
+	}
+}
+
+// calledOperation checks that an operation "interface.operation" exists in one
+// of the nodes, or in an interface type.
+func (c *checker) calledOperation(nodes []*NodeTemplate, a *Activity) {
+	i := strings.LastIndex(a.Name, ".")
+	if i < 0 {
+		c.s.errorf(codeUnknownOperation, a.Range, "%q does not name an interface and its operation, such as Standard.start", a.Name)
+		return
+	}
+	iface, op := a.Name[:i], a.Name[i+1:]
+	for _, n := range nodes {
+		if n.Operation(iface, op) != nil {
+			return
+		}
+	}
+	if t := c.t.Types.Interface[iface]; t != nil && t.Operation(op) != nil {
+		return
+	}
+	c.s.warnf(codeUnknownOperation, a.Range, "no target has the operation %q of an interface %q", op, iface)
+}
+
+func (c *checker) calledWorkflow(a *Activity) {
+	if a.Kind != Inline && a.Kind != Delegate || c.t.Workflow(a.Name) != nil {
+		return
+	}
+	if a.Kind == Delegate && !strings.ContainsAny(a.Name, " \t") {
+		return // delegates name workflows of the orchestrator too, such as "deploy"
+	}
+	var names []string
+	for _, w := range c.t.Workflows {
+		names = append(names, w.Name)
+	}
+	c.s.errorf(codeUnknownWorkflow, a.Range, "there is no workflow %q", a.Name).Suggestion = nearest(a.Name, names)
+}
+
+func (c *checker) workflows() {
+	groups := map[string][]*NodeTemplate{}
+	for _, g := range c.t.Groups {
+		groups[g.Name] = g.Members
+	}
+	for _, w := range c.t.Workflows {
+		c.implementation(w.Implementation, Error)
+		for _, s := range w.Steps {
+			targets := groups[s.Target]
+			if n := c.t.nodes[s.Target]; n != nil {
+				targets = []*NodeTemplate{n}
+			}
+			for _, a := range s.Activities {
+				if a.Kind == CallOperation && s.TargetRelationship == "" {
+					c.calledOperation(targets, a)
+				}
+				c.calledWorkflow(a)
+			}
+		}
+	}
+}
+
+// cycles reports cycles of requirements, each once, by walking depth first
+// without recursion.
+func (c *checker) cycles() {
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := make(map[*NodeTemplate]int, len(c.t.Nodes))
+	type frame struct {
+		n    *NodeTemplate
+		next int
+	}
+	for _, root := range c.t.Nodes {
+		if state[root] != unseen {
+			continue
+		}
+		stack := []frame{{n: root}}
+		state[root] = open
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			if top.next == len(top.n.Requirements) {
+				state[top.n] = done
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			req := top.n.Requirements[top.next]
+			top.next++
+			switch state[req.Target] {
+			case unseen:
+				state[req.Target] = open
+				stack = append(stack, frame{n: req.Target})
+			case open:
+				var path []*NodeTemplate
+				for i := len(stack) - 1; i >= 0; i-- {
+					path = append(path, stack[i].n)
+					if stack[i].n == req.Target {
+						break
+					}
+				}
+				c.cycle(req, path)
+			}
+		}
+	}
+}
+
+// cycle reports a cycle; path leads from the requirement's source back to its target.
+func (c *checker) cycle(req *Requirement, path []*NodeTemplate) {
+	names := []string{}
+	for i := len(path) - 1; i >= 0 && len(names) < 10; i-- {
+		names = append(names, path[i].Name)
+	}
+	if len(path) > 10 {
+		names = append(names, "…")
+	}
+	names = append(names, req.Target.Name)
+	dia := c.s.errorf(codeRequirementCycle, req.Range, "nodes require each other in a cycle: %s", strings.Join(names, " → "))
+	dia.Detail = "None of them could be created first. Remove one of the requirements."
+	for i := len(path) - 1; i > 0 && len(dia.Related) < 10; i-- {
+		for _, r := range path[i].Requirements {
+			if r.Target == path[i-1] {
+				dia.Related = append(dia.Related, RelatedRange{r.Range, fmt.Sprintf("%q requires %q", path[i].Name, path[i-1].Name)})
+				break
+			}
+		}
+	}
+}

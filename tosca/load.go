@@ -1,0 +1,128 @@
+package tosca
+
+import "io/fs"
+
+// Options say how to load. The zero Options are the defaults.
+type Options struct {
+	// Inputs are values for the inputs of the service template. They are
+	// checked against the inputs' schemas; a missing required one is an error
+	// only where CheckInputs is set.
+	Inputs map[string]any
+	// CheckInputs makes an error of a required input that has neither a value nor a default.
+	CheckInputs bool
+	// SkipArtifactFiles does not check that the files of artifacts exist.
+	SkipArtifactFiles bool
+	// Limits bound what a template can make large. Zero fields mean the defaults of DefaultLimits.
+	Limits Limits
+}
+
+// Limits bound what a template can make large.
+type Limits struct {
+	// FileSize is in bytes, for each file. Default 64 MiB.
+	FileSize int64
+	// Depth is how deep YAML may nest. Default 200.
+	Depth int
+	// Nodes is how many YAML nodes all files may have together, aliases expanded. Default 20,000,000.
+	Nodes int
+	// Imports is how many files may be read. Default 1,000.
+	Imports int
+}
+
+// Load reads the service template in file, which lies in fsys, with all that
+// it imports, resolves and checks it.
+//
+// It reports every fault of every phase that it can still reach. The service
+// template is what could be built in spite of them and is nil only when the
+// entry file could not be read as YAML; it must not be deployed when
+// Diagnostics.HasErrors.
+func Load(fsys fs.FS, file string, opts *Options) (*ServiceTemplate, Diagnostics) {
+	return load(fsys, file, opts)
+}
+
+func load(fsys fs.FS, file string, opts *Options) (*ServiceTemplate, Diagnostics) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	s := &sink{}
+	r := &reader{fsys: fsys, lim: opts.Limits.orDefault(), s: s, docs: map[string]*document{}}
+	entry := r.readAll(file)
+	if entry == nil {
+		return nil, s.sorted()
+	}
+	t := &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{}}
+	for _, d := range r.order {
+		t.Files = append(t.Files, d.name)
+	}
+	types := &typeResolver{}
+	types.resolveAll(r.order)
+	checkDuplicateTypes(r.order)
+	t.Types = visibleTypes(entry)
+	b := &builder{t: t, s: s, types: types, opts: *opts}
+	b.build(entry, r.order)
+	c := checker{builder: b, fsys: fsys}
+	c.check()
+	if opts.Inputs != nil || opts.CheckInputs {
+		checkInputs(t, opts, s)
+	}
+	return t, s.sorted()
+}
+
+// checkInputs reports given inputs that do not fit, and missing ones where
+// they are asked for.
+func checkInputs(t *ServiceTemplate, opts *Options, s *sink) {
+	_, faults := t.ResolveInputs(opts.Inputs)
+	for _, f := range faults {
+		if f.Code != "missing-input" || opts.CheckInputs {
+			s.list = append(s.list, f)
+		}
+	}
+}
+
+// visibleTypes gathers the types that a file can name.
+func visibleTypes(d *document) *Types {
+	return &Types{
+		Artifact:     typeMap[ArtifactType](d, artifactKind),
+		Data:         typeMap[DataType](d, dataKind),
+		Capability:   typeMap[CapabilityType](d, capabilityKind),
+		Interface:    typeMap[InterfaceType](d, interfaceKind),
+		Relationship: typeMap[RelationshipType](d, relationshipKind),
+		Node:         typeMap[NodeType](d, nodeKind),
+		Group:        typeMap[GroupType](d, groupKind),
+		Policy:       typeMap[PolicyType](d, policyKind),
+	}
+}
+
+func typeMap[T any](d *document, kind typeKind) map[string]*T {
+	m := map[string]*T{}
+	d.visible(kind, func(name string, t *typeDecl) { m[name] = t.typ.(*T) })
+	return m
+}
+
+// checkDuplicateTypes reports types that two files give the same name, where a
+// third sees both without a prefix.
+func checkDuplicateTypes(docs []*document) {
+	for _, d := range docs {
+		if len(d.imports) == 0 {
+			continue
+		}
+		for kind := range kinds {
+			seen := map[string]*typeDecl{}
+			for _, t := range d.order[kind] {
+				seen[t.name] = t
+			}
+			for _, imp := range d.imports {
+				if imp.prefix != "" || imp.doc.builtin || imp.doc == d {
+					continue
+				}
+				for _, t := range imp.doc.order[kind] {
+					if old := seen[t.name]; old != nil && old.doc != t.doc {
+						old.doc.s.errorf(codeDuplicateType, old.doc.rng(old.key), "the %s %q is declared in two files", kind, t.name).Related =
+							[]RelatedRange{{t.doc.rng(t.key), "and here"}}
+						continue
+					}
+					seen[t.name] = t
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package tosca
+
+import (
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
+// document is one file of a service template, or one built-in profile.
+type document struct {
+	// name is the path in the file system that is loaded from, or
+	// "profile/x.yaml" for a built-in profile.
+	name    string
+	builtin bool
+	v       *versionTable
+	root    *yamlx.Node
+	s       *sink
+
+	// decls are the types declared here, order the same in order.
+	decls [kinds]map[string]*typeDecl
+	order [kinds][]*typeDecl
+	// imports are what the file imports; profiles are the built-in ones that
+	// it sees without an import.
+	imports  []docImport
+	profiles []*document
+	// memo remembers look-ups of a file that belongs to one Load. Built-in
+	// profiles are shared and have none.
+	memo         map[nameKey]*typeDecl
+	extensions   map[string]*ArtifactType
+	repositories map[string]*Repository
+}
+
+type docImport struct {
+	doc    *document
+	prefix string
+}
+
+type nameKey struct {
+	kind typeKind
+	name string
+}
+
+func (d *document) rng(n *yamlx.Node) Range {
+	if n == nil {
+		return Range{File: d.name}
+	}
+	return Range{File: d.name, Start: Pos(n.Start), End: Pos(n.End)}
+}
+
+func (d *document) errorf(code string, n *yamlx.Node, format string, args ...any) *Diagnostic {
+	return d.s.errorf(code, d.rng(n), format, args...)
+}
+
+func (d *document) warnf(code string, n *yamlx.Node, format string, args ...any) *Diagnostic {
+	return d.s.warnf(code, d.rng(n), format, args...)
+}
+
+// wrongShape reports that n is not what was expected there.
+func (d *document) wrongShape(n *yamlx.Node, what, want string) {
+	got := n.Kind.String()
+	if n.Kind == yamlx.Scalar {
+		got = "a single value"
+	} else {
+		got = "a " + got
+	}
+	d.errorf(codeWrongShape, n, "%s must be %s, not %s", what, want, got)
+}
+
+// fields returns the entries of a construct and reports those whose keyname
+// the version does not know. It is nil for anything but a map.
+func (d *document) fields(n *yamlx.Node, construct string) []yamlx.Field {
+	list := d.entries(n, "a "+construct)
+	for _, f := range list {
+		d.keyname(f.Key, construct)
+	}
+	return list
+}
+
+// keyname reports a keyname that the construct does not have.
+func (d *document) keyname(key *yamlx.Node, construct string) bool {
+	table := keynames[construct]
+	span, ok := table[key.Text]
+	if !ok {
+		dia := d.errorf(codeUnknownKeyname, key, "a %s has no keyname %q", construct, key.Text)
+		valid := table.names(d.v.level)
+		dia.Suggestion = nearest(key.Text, valid)
+		dia.Detail = "The keynames are " + strings.Join(valid, ", ") + "."
+		return false
+	}
+	if d.v.level < span.from || d.v.level > span.to {
+		dia := d.warnf(codeKeynameVersion, key, "%q is a keyname of another version, taken as meant", key.Text)
+		dia.Detail = "It belongs to TOSCA " + span.String() + "; this file says " + d.v.name + "."
+	}
+	return true
+}
+
+// entries returns the entries of a map with free names.
+func (d *document) entries(n *yamlx.Node, what string) []yamlx.Field {
+	if n.IsNull() {
+		return nil
+	}
+	if n.Kind != yamlx.Mapping {
+		d.wrongShape(n, what, "a map")
+		return nil
+	}
+	return n.Fields
+}
+
+// items returns the entries of a list.
+func (d *document) items(n *yamlx.Node, what string) []*yamlx.Node {
+	if n.IsNull() {
+		return nil
+	}
+	if n.Kind != yamlx.Sequence {
+		d.wrongShape(n, what, "a list")
+		return nil
+	}
+	return n.Items
+}
+
+// single returns the only entry of a list's item such as "- name: {...}".
+func (d *document) single(n *yamlx.Node, what string) (yamlx.Field, bool) {
+	if n.Kind != yamlx.Mapping || len(n.Fields) == 0 {
+		d.wrongShape(n, what, `a map with one entry, such as "- name: ..."`)
+		return yamlx.Field{}, false
+	}
+	if len(n.Fields) > 1 {
+		d.errorf(codeWrongShape, n.Fields[1].Key, "%s has one entry; %q belongs to an item of its own", what, n.Fields[1].Key.Text)
+	}
+	return n.Fields[0], true
+}
+
+// text returns a scalar as written, "" for null and nil.
+func (d *document) text(n *yamlx.Node, what string) string {
+	if n.IsNull() {
+		return ""
+	}
+	if n.Kind != yamlx.Scalar {
+		d.wrongShape(n, what, "a string")
+		return ""
+	}
+	return n.Text
+}
+
+// prose is text that may be anything in practice, such as a description.
+func prose(n *yamlx.Node) string {
+	if n.IsNull() || n.Kind != yamlx.Scalar {
+		return ""
+	}
+	return n.Text
+}
+
+func (d *document) boolean(n *yamlx.Node, what string, otherwise bool) bool {
+	if n.IsNull() {
+		return otherwise
+	}
+	b, ok := n.Data.(bool)
+	if !ok {
+		d.wrongShape(n, what, "true or false")
+		return otherwise
+	}
+	return b
+}
+
+func (d *document) integer(n *yamlx.Node, what string, otherwise int) int {
+	if n.IsNull() {
+		return otherwise
+	}
+	i, ok := n.Data.(int64)
+	if !ok || i < -1<<31 || i > 1<<31-1 {
+		d.wrongShape(n, what, "a small integer")
+		return otherwise
+	}
+	return int(i)
+}
+
+func (d *document) metadata(n *yamlx.Node) map[string]any {
+	if n.IsNull() || d.entries(n, "metadata") == nil {
+		return nil
+	}
+	m, _ := n.Value().(map[string]any)
+	return m
+}
+
+// strings returns a list of strings; a single string stands for a list of one.
+func (d *document) strings(n *yamlx.Node, what string) []*yamlx.Node {
+	if n.IsNull() {
+		return nil
+	}
+	if n.Kind == yamlx.Scalar {
+		return []*yamlx.Node{n}
+	}
+	var out []*yamlx.Node
+	for _, item := range d.items(n, what) {
+		if item.Kind != yamlx.Scalar || item.IsNull() {
+			d.wrongShape(item, what, "a list of strings")
+			continue
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+func texts(nodes []*yamlx.Node) []string {
+	var out []string
+	for _, n := range nodes {
+		out = append(out, n.Text)
+	}
+	return out
+}
+
+// value parses a property, attribute or input value.
+func (d *document) value(n *yamlx.Node) *Value {
+	if n == nil {
+		return nil
+	}
+	return parseValue(n, d.name, d.v, d.s)
+}
+
+// occurrences reads "[0, UNBOUNDED]".
+func (d *document) occurrences(n *yamlx.Node, otherwise Occurrences) Occurrences {
+	if n.IsNull() {
+		return otherwise
+	}
+	if n.Kind == yamlx.Scalar {
+		if i := d.integer(n, "occurrences", -2); i >= 0 {
+			return Occurrences{i, i}
+		}
+		return otherwise
+	}
+	if len(n.Items) != 2 {
+		d.wrongShape(n, "occurrences", "a list of a lower and an upper bound, such as [0, UNBOUNDED]")
+		return otherwise
+	}
+	o := Occurrences{Min: d.integer(n.Items[0], "the lower bound", 0), Max: Unbounded}
+	if up := n.Items[1]; up.Text != "UNBOUNDED" || up.Kind != yamlx.Scalar {
+		o.Max = d.integer(up, "the upper bound", 0)
+	}
+	if o.Min < 0 || o.Max < o.Min && o.Max != Unbounded {
+		d.errorf(codeBadOccurrences, n, "the bounds [%s, %s] are no range of occurrences", n.Items[0].Text, n.Items[1].Text)
+		return otherwise
+	}
+	return o
+}

@@ -1,0 +1,188 @@
+package tosca
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
+// DefaultLimits are the limits that apply where Options.Limits has zeros.
+var DefaultLimits = Limits{FileSize: 64 << 20, Depth: 200, Nodes: 20_000_000, Imports: 1000}
+
+func (l Limits) orDefault() Limits {
+	if l.FileSize <= 0 {
+		l.FileSize = DefaultLimits.FileSize
+	}
+	if l.Depth <= 0 {
+		l.Depth = DefaultLimits.Depth
+	}
+	if l.Nodes <= 0 {
+		l.Nodes = DefaultLimits.Nodes
+	}
+	if l.Imports <= 0 {
+		l.Imports = DefaultLimits.Imports
+	}
+	return l
+}
+
+// reader reads the files of one Load.
+type reader struct {
+	fsys  fs.FS
+	lim   Limits
+	s     *sink
+	docs  map[string]*document
+	order []*document
+	nodes int
+	files int
+	// entry is the version of the entry file.
+	entry *versionTable
+}
+
+// open reads a file, or returns it where it has been read. It is nil where
+// nothing of the file is usable. at is the import that names the file; it is
+// nil for the entry file.
+func (r *reader) open(name string, importer *document, at *yamlx.Node) *document {
+	if d, ok := r.docs[name]; ok {
+		return d
+	}
+	r.docs[name] = nil
+	place := Range{File: name}
+	if importer != nil {
+		place = importer.rng(at)
+	}
+	if r.files++; r.files > r.lim.Imports {
+		if r.files == r.lim.Imports+1 {
+			r.s.errorf(codeTooLarge, place, "more than %d files are imported", r.lim.Imports)
+		}
+		return nil
+	}
+	src, ok := r.bytes(name, place, importer != nil)
+	if !ok {
+		return nil
+	}
+	root, faults := yamlx.Parse(src, yamlx.Limits{Depth: r.lim.Depth, Nodes: max(1, r.lim.Nodes-r.nodes)})
+	for _, f := range faults {
+		r.fault(name, f)
+	}
+	if root == nil || root.Kind != yamlx.Mapping {
+		if len(faults) == 0 {
+			r.s.errorf(codeWrongShape, Range{File: name, Start: Pos{1, 1}, End: Pos{1, 1}}, "a service template must be a map of keynames")
+		}
+		return nil
+	}
+	r.nodes += root.Size()
+	d := &document{name: name, root: root, s: r.s, memo: map[nameKey]*typeDecl{}}
+	d.v = r.version(d, importer)
+	if r.entry == nil {
+		r.entry = d.v
+	}
+	r.docs[name] = d
+	r.order = append(r.order, d)
+	return d
+}
+
+// bytes reads a file within the bound of its size.
+func (r *reader) bytes(name string, place Range, imported bool) ([]byte, bool) {
+	code, what := codeUnreadable, "the service template"
+	if imported {
+		code, what = codeMissingImport, "the imported file"
+	}
+	if !fs.ValidPath(name) {
+		r.s.errorf(code, place, "%q is no path inside the file system", name)
+		return nil, false
+	}
+	f, err := r.fsys.Open(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			d := r.s.errorf(code, place, "%s %q does not exist", what, name)
+			d.Suggestion = r.neighbour(name)
+			return nil, false
+		}
+		r.s.errorf(code, place, "%s %q cannot be opened: %v", what, name, err)
+		return nil, false
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, r.lim.FileSize+1))
+	if err != nil {
+		r.s.errorf(code, place, "%s %q cannot be read: %v", what, name, err)
+		return nil, false
+	}
+	if int64(len(src)) > r.lim.FileSize {
+		r.s.errorf(codeTooLarge, place, "%s %q is larger than %d bytes", what, name, r.lim.FileSize)
+		return nil, false
+	}
+	return src, true
+}
+
+// neighbour is the file beside a missing one that was probably meant.
+func (r *reader) neighbour(name string) string {
+	entries, err := fs.ReadDir(r.fsys, path.Dir(name))
+	if err != nil || len(entries) > 10_000 {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if near := nearest(path.Base(name), names); near != "" {
+		return path.Join(path.Dir(name), near)
+	}
+	return ""
+}
+
+var yamlCodes = map[yamlx.FaultKind]string{
+	yamlx.Syntax:       codeSyntax,
+	yamlx.DuplicateKey: codeDuplicateKey,
+	yamlx.BadKey:       codeSyntax,
+	yamlx.AliasCycle:   codeSyntax,
+	yamlx.TooDeep:      codeTooLarge,
+	yamlx.TooMany:      codeTooLarge,
+	yamlx.SeveralDocs:  codeSyntax,
+}
+
+func (r *reader) fault(file string, f yamlx.Fault) {
+	d := r.s.errorf(yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", f.Message)
+	if f.Related.Line > 0 {
+		p := Pos(f.Related)
+		d.Related = append(d.Related, RelatedRange{Range{File: file, Start: p, End: Pos{p.Line, p.Column + 1}}, "the first is here"})
+	}
+}
+
+// version tells the version of a file. A file without a usable one is read as
+// its importer, or as TOSCA 1.3.
+func (r *reader) version(d, importer *document) *versionTable {
+	otherwise := versionNamed("tosca_simple_yaml_1_3")
+	if importer != nil {
+		otherwise = importer.v
+	}
+	n := d.root.Get("tosca_definitions_version")
+	if n.IsNull() {
+		place := Range{File: d.name, Start: Pos{1, 1}, End: Pos{1, 1}}
+		if importer != nil {
+			d.s.warnf(codeMissingVersion, place, "the imported file has no tosca_definitions_version; it is read as %s", otherwise.name)
+		} else {
+			d.s.errorf(codeMissingVersion, place, "the file has no tosca_definitions_version").Detail =
+				"Begin it with \"tosca_definitions_version: tosca_simple_yaml_1_3\"."
+		}
+		return otherwise
+	}
+	v := versionNamed(n.Text)
+	if v == nil {
+		var names []string
+		for _, known := range versions {
+			names = append(names, known.name)
+		}
+		dia := d.errorf(codeUnknownVersion, n, "%q is no known tosca_definitions_version", n.Text)
+		dia.Suggestion = nearest(n.Text, names)
+		dia.Detail = "Known are " + strings.Join(names, ", ") + "."
+		return otherwise
+	}
+	if importer != nil && v.v2() != importer.v.v2() {
+		d.warnf(codeMixedVersions, n, "a file of %s is imported into one of %s", v.name, importer.v.name)
+	}
+	return v
+}

@@ -1,0 +1,226 @@
+package tosca
+
+import (
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
+// builder makes the ServiceTemplate of the topology templates of all files.
+type builder struct {
+	t     *ServiceTemplate
+	s     *sink
+	types *typeResolver
+	opts  Options
+
+	// topologies are the topology templates, the entry file's first.
+	topologies []located[*yamlx.Node]
+	nodes      []*nodeDraft
+	drafts     map[string]*nodeDraft
+	relations  map[string]*RelationshipTemplate
+	groups     map[string]*Group
+	policies   map[string]bool
+
+	// What templates of one type share.
+	assigned map[any][]*Assignment
+	plain    map[any][]*Interface
+	bare     map[*RelationshipType]*RelationshipTemplate
+	index    map[any]any
+	nulls    int
+}
+
+// nodeDraft is a node template while it is made.
+type nodeDraft struct {
+	doc  *document
+	key  *yamlx.Node
+	body *yamlx.Node // with what "copy" brings
+	node *NodeTemplate
+	// broken tells that the type is missing or broken.
+	broken bool
+	// chosen is what a template with the directive "select" stands for.
+	chosen *NodeTemplate
+}
+
+// build links everything. Nodes come first, since all else names them.
+func (b *builder) build(entry *document, docs []*document) {
+	b.drafts, b.relations, b.groups = map[string]*nodeDraft{}, map[string]*RelationshipTemplate{}, map[string]*Group{}
+	b.assigned, b.plain, b.bare, b.index = map[any][]*Assignment{}, map[any][]*Interface{}, map[*RelationshipType]*RelationshipTemplate{}, map[any]any{}
+	b.policies = map[string]bool{}
+	b.header(entry)
+	for _, d := range docs {
+		d.fields(d.root, "service template")
+		if tt := either(d.root, "topology_template", "service_template"); !tt.IsNull() {
+			d.fields(tt, "topology template")
+			b.topologies = append(b.topologies, located[*yamlx.Node]{d, tt})
+			if b.t.Description == "" && d == entry {
+				b.t.Description = prose(tt.Get("description"))
+			}
+		}
+	}
+	b.each("inputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Inputs, "input") })
+	b.each("node_templates", b.declareNode)
+	b.copyNodes()
+	for _, n := range b.nodes {
+		b.nodeBody(n)
+	}
+	b.each("relationship_templates", b.relationshipTemplate)
+	b.selectNodes()
+	for _, n := range b.nodes {
+		b.requirements(n)
+	}
+	b.each("groups", b.group)
+	b.eachPolicy(b.policy)
+	b.each("outputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Outputs, "output") })
+	b.each("workflows", b.workflow)
+	b.substitution()
+}
+
+// header reads what describes the service template.
+func (b *builder) header(d *document) {
+	t, root := b.t, d.root
+	t.Description = prose(root.Get("description"))
+	t.Metadata = d.metadata(root.Get("metadata"))
+	t.Profile = d.text(either(root, "namespace", "profile"), d.v.namespace)
+	if t.Profile == "" {
+		t.Profile = prose(root.Get("tosca_default_namespace"))
+	}
+	for key, field := range map[string]*string{"template_name": &t.Name, "template_author": &t.Author, "template_version": &t.TemplateVersion} {
+		*field = prose(root.Get("metadata").Get(key))
+		if *field == "" {
+			*field = prose(root.Get(key))
+		}
+	}
+	for _, name := range sortedKeys(d.repositories) {
+		t.Repositories = append(t.Repositories, d.repositories[name])
+	}
+}
+
+// each calls f for each entry of a section of all topology templates.
+func (b *builder) each(section string, f func(*document, yamlx.Field)) {
+	for _, tt := range b.topologies {
+		n := tt.item.Get(section)
+		if section == "groups" && n != nil && n.Kind == yamlx.Sequence {
+			b.eachItem(tt.doc, n, section, f)
+			continue
+		}
+		for _, field := range tt.doc.entries(n, section) {
+			f(tt.doc, field)
+		}
+	}
+}
+
+// eachPolicy is each for policies, a list of maps of one entry. A map is
+// understood too.
+func (b *builder) eachPolicy(f func(*document, yamlx.Field)) {
+	for _, tt := range b.topologies {
+		n := tt.item.Get("policies")
+		if n != nil && n.Kind == yamlx.Mapping {
+			for _, field := range n.Fields {
+				f(tt.doc, field)
+			}
+			continue
+		}
+		b.eachItem(tt.doc, n, "policies", f)
+	}
+}
+
+func (b *builder) eachItem(d *document, n *yamlx.Node, section string, f func(*document, yamlx.Field)) {
+	for _, item := range d.items(n, section) {
+		if field, ok := d.single(item, "an item of "+section); ok {
+			f(d, field)
+		}
+	}
+}
+
+func (d *document) duplicate(key *yamlx.Node, what string, first Range) {
+	d.errorf(codeDuplicateName, key, "there is already %s %q", what, key.Text).Related = []RelatedRange{{first, "the first is here"}}
+}
+
+// parameter reads an input or output.
+func (b *builder) parameter(d *document, f yamlx.Field, list *[]*Parameter, what string) {
+	index := b.parameterIndex(list)
+	if old := index[f.Key.Text]; old != nil {
+		d.duplicate(f.Key, "an "+what, old.Range)
+		return
+	}
+	p := d.parameter(f)
+	if what == "output" && p.Value == nil {
+		d.errorf(codeMissingKeyname, f.Key, "the output %q has no value", p.Name)
+	}
+	index[p.Name] = p
+	*list = append(*list, p)
+}
+
+func (b *builder) parameterIndex(list *[]*Parameter) map[string]*Parameter {
+	if m, ok := b.index[list].(map[string]*Parameter); ok {
+		return m
+	}
+	m := map[string]*Parameter{}
+	b.index[list] = m
+	return m
+}
+
+// parameter reads a parameter definition.
+func (d *document) parameter(f yamlx.Field) *Parameter {
+	n := f.Value
+	p := &Parameter{Name: f.Key.Text, Required: true, Range: d.rng(f.Key)}
+	if n.Kind == yamlx.Scalar && !n.IsNull() {
+		p.Schema = d.schema(n)
+		return p
+	}
+	d.fields(n, "parameter definition")
+	if !n.Get("type").IsNull() {
+		p.Schema = d.schemaOf(n, f.Key)
+	}
+	p.Description = prose(n.Get("description"))
+	p.Required = d.boolean(n.Get("required"), "required", true)
+	p.Default, p.Value = d.value(n.Get("default")), d.value(n.Get("value"))
+	p.Status = d.text(n.Get("status"), "status")
+	p.Metadata = d.metadata(n.Get("metadata"))
+	p.Sensitive = sensitive(p.Metadata, p.Schema)
+	if p.Schema != nil {
+		p.Schema.checkDefault(p.Default, d.s, p.Name)
+		if p.Value != nil {
+			p.Schema.check(p.Value, d.s, p.Name)
+		}
+	}
+	return p
+}
+
+// sensitive tells whether a value must not be shown, by its definition's
+// metadata or because its type is, or holds, a credential.
+func sensitive(metadata map[string]any, s *Schema) bool {
+	switch metadata["sensitive"] {
+	case true, "true":
+		return true
+	}
+	return s != nil && s.holdsSecret(map[*DataType]bool{})
+}
+
+// holdsSecret tells whether a value of the schema holds a secret at any depth.
+//
+// Source: TOSCA 1.3 section 5.3.2 (Credential).
+func (s *Schema) holdsSecret(seen map[*DataType]bool) bool {
+	if s == nil {
+		return false
+	}
+	if s.Entry.holdsSecret(seen) {
+		return true
+	}
+	t := s.Type
+	if t == nil || len(t.Properties) == 0 && t.Entry == nil || seen[t] {
+		return false
+	}
+	seen[t] = true
+	if t.IsA("tosca.datatypes.Credential") || t.Entry.holdsSecret(seen) {
+		return true
+	}
+	for _, p := range t.Properties {
+		switch p.Metadata["sensitive"] {
+		case true, "true":
+			return true
+		}
+		if p.Schema.holdsSecret(seen) {
+			return true
+		}
+	}
+	return false
+}

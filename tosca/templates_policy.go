@@ -1,0 +1,195 @@
+package tosca
+
+import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+
+// group reads a group.
+//
+// Source: TOSCA 1.3 section 3.8.5.
+func (b *builder) group(d *document, f yamlx.Field) {
+	if old := b.groups[f.Key.Text]; old != nil {
+		d.duplicate(f.Key, "a group", old.Range)
+		return
+	}
+	n := f.Value
+	d.fields(n, "group")
+	g := &Group{Name: f.Key.Text, Type: typeNamed[GroupType](d, groupKind, n.Get("type")), Description: prose(n.Get("description")),
+		Metadata: d.metadata(n.Get("metadata")), Range: d.rng(f.Key)}
+	sub := subject{what: "the group \"" + g.Name + "\"", at: f.Key}
+	if g.Type == nil {
+		if n.Get("type").IsNull() {
+			d.errorf(codeMissingKeyname, f.Key, "the group %q has no type", g.Name)
+		}
+		g.Type, sub.quiet = &GroupType{}, true
+	}
+	g.Properties = b.properties(d, n.Get("properties"), g.Type.Properties, sub)
+	g.Interfaces = b.interfaces(d, n.Get("interfaces"), nil, nil, nil, sub.quiet)
+	seen := map[*NodeTemplate]bool{}
+	for _, item := range d.strings(n.Get("members"), "members") {
+		member := b.t.nodes[item.Text]
+		switch {
+		case member == nil:
+			d.errorf(codeUnknownNode, item, "the group %q names the member %q, which is no node template", g.Name, item.Text).Suggestion = nearest(item.Text, b.nodeNames())
+		case seen[member]:
+		case !b.broken(member) && len(g.Type.Members) > 0 && !isAny(member.Type, g.Type.Members):
+			d.warnf(codeInvalidMember, item, "the group type %s does not list %s among its members", g.Type.Name, member.Type.Name)
+			fallthrough
+		default:
+			seen[member] = true
+			g.Members = append(g.Members, member)
+		}
+	}
+	b.groups[g.Name] = g
+	b.t.Groups = append(b.t.Groups, g)
+}
+
+func isAny(t *NodeType, list []*NodeType) bool {
+	for _, other := range list {
+		if t.isA(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// policy reads a policy.
+//
+// Source: TOSCA 1.3 section 3.8.6.
+func (b *builder) policy(d *document, f yamlx.Field) {
+	if b.policies[f.Key.Text] {
+		d.duplicate(f.Key, "a policy", b.t.Policy(f.Key.Text).Range)
+		return
+	}
+	b.policies[f.Key.Text] = true
+	n := f.Value
+	d.fields(n, "policy")
+	p := &Policy{Name: f.Key.Text, Type: typeNamed[PolicyType](d, policyKind, n.Get("type")), Description: prose(n.Get("description")),
+		Metadata: d.metadata(n.Get("metadata")), Range: d.rng(f.Key), service: b.t}
+	sub := subject{what: "the policy \"" + p.Name + "\"", at: f.Key, policy: true}
+	if p.Type == nil {
+		if n.Get("type").IsNull() {
+			d.errorf(codeMissingKeyname, f.Key, "the policy %q has no type", p.Name)
+		}
+		p.Type, sub.quiet = &PolicyType{}, true
+	}
+	sub.quiet = sub.quiet || b.types.brokenTypes[p.Type]
+	p.Properties = b.properties(d, n.Get("properties"), p.Type.Properties, sub)
+	p.Triggers = d.triggers(n.Get("triggers"), p.Type.Triggers)
+	b.policyTargets(d, p, n.Get("targets"))
+	b.t.Policies = append(b.t.Policies, p)
+}
+
+// policyTargets resolves the named targets; a policy that names none is meant
+// for all nodes and groups of the types that its type lists.
+func (b *builder) policyTargets(d *document, p *Policy, n *yamlx.Node) {
+	seen := map[*NodeTemplate]bool{}
+	add := func(node *NodeTemplate) {
+		if !seen[node] {
+			seen[node] = true
+			p.Targets = append(p.Targets, node)
+		}
+	}
+	if n.IsNull() {
+		for _, t := range p.Type.TargetNodes {
+			for _, node := range b.candidates(t) {
+				add(node)
+			}
+		}
+		for _, t := range p.Type.TargetGroups {
+			for _, g := range b.t.Groups {
+				if g.Type.isA(t) {
+					p.TargetGroups = append(p.TargetGroups, g)
+				}
+			}
+		}
+	}
+	for _, item := range d.strings(n, "targets") {
+		if node := b.t.nodes[item.Text]; node != nil {
+			if valid := p.Type.TargetNodes; len(valid) > 0 && !b.broken(node) && !isAny(node.Type, valid) {
+				d.warnf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, node.Type.Name)
+			}
+			add(node)
+		} else if g := b.groups[item.Text]; g != nil {
+			p.TargetGroups = append(p.TargetGroups, g)
+		} else {
+			names := append(sortedKeys(b.groups), b.nodeNames()...)
+			d.errorf(codeUnknownNode, item, "the policy %q names the target %q, which is neither a node template nor a group", p.Name, item.Text).Suggestion = nearest(item.Text, names)
+		}
+	}
+	for _, g := range p.TargetGroups {
+		for _, node := range g.Members {
+			add(node)
+		}
+	}
+}
+
+// triggers reads triggers over the inherited ones.
+//
+// Source: TOSCA 1.3 section 3.6.22.
+func (d *document) triggers(n *yamlx.Node, inherited []*Trigger) []*Trigger {
+	fields := d.filterEntries(n, "triggers")
+	if len(fields) == 0 {
+		return inherited
+	}
+	all := newOrdered(inherited, func(t *Trigger) string { return t.Name })
+	for _, f := range fields {
+		old, _ := all.get(f.Key.Text)
+		all.set(f.Key.Text, d.trigger(f, old))
+	}
+	return all.list
+}
+
+func (d *document) trigger(f yamlx.Field, old *Trigger) *Trigger {
+	t := &Trigger{Name: f.Key.Text}
+	if old != nil {
+		*t = *old
+	}
+	t.Range = d.rng(f.Key)
+	n := f.Value
+	d.fields(n, "trigger")
+	if v := n.Get("description"); v != nil {
+		t.Description = prose(v)
+	}
+	if v := either(n, "event", "event_type"); v != nil {
+		if v.Kind == yamlx.Mapping {
+			v = v.Get("type") // the extended form of 1.1
+		}
+		t.Event = d.text(v, "event")
+	}
+	if t.Event == "" {
+		d.warnf(codeMissingKeyname, f.Key, "the trigger %q has no event and never fires", t.Name)
+	}
+	if v := n.Get("schedule"); v != nil {
+		t.Schedule = d.value(v)
+	}
+	if v := n.Get("target_filter"); !v.IsNull() {
+		d.fields(v, "target filter")
+		t.TargetNode, t.TargetRequirement, t.TargetCapability = prose(v.Get("node")), prose(v.Get("requirement")), prose(v.Get("capability"))
+	}
+	d.triggerCondition(t, n)
+	if v := n.Get("action"); v != nil {
+		t.Action = d.activities(v)
+	}
+	return t
+}
+
+// triggerCondition reads the condition, alone or in the extended form.
+func (d *document) triggerCondition(t *Trigger, n *yamlx.Node) {
+	c := either(n, "condition", "constraint")
+	extended := n
+	if c != nil && c.Kind == yamlx.Mapping && (c.Get("constraint") != nil || c.Get("period") != nil || c.Get("evaluations") != nil || c.Get("method") != nil) {
+		d.fields(c, "trigger condition")
+		extended, c = c, c.Get("constraint")
+	}
+	if !c.IsNull() {
+		t.Condition = d.condition(c)
+	}
+	if v := extended.Get("period"); v != nil {
+		t.Period = prose(v)
+	}
+	if v := extended.Get("evaluations"); v != nil {
+		t.Evaluations = d.integer(v, "evaluations", 0)
+	}
+	if v := extended.Get("method"); v != nil {
+		t.Method = prose(v)
+	}
+}

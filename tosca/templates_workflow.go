@@ -1,0 +1,199 @@
+package tosca
+
+import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+
+// workflow reads an imperative workflow.
+//
+// Source: TOSCA 1.3 sections 3.8.7 and 7.
+func (b *builder) workflow(d *document, f yamlx.Field) {
+	if old := b.t.Workflow(f.Key.Text); old != nil {
+		d.duplicate(f.Key, "a workflow", old.Range)
+		return
+	}
+	n := f.Value
+	d.fields(n, "workflow")
+	w := &Workflow{Name: f.Key.Text, Description: prose(n.Get("description")), Metadata: d.metadata(n.Get("metadata")), Range: d.rng(f.Key)}
+	for _, in := range d.entries(n.Get("inputs"), "inputs") {
+		w.Inputs = append(w.Inputs, d.parameter(in))
+	}
+	if c := n.Get("precondition"); !c.IsNull() {
+		w.Preconditions = append(w.Preconditions, &Precondition{Condition: d.condition(c), Range: d.rng(c)})
+	}
+	for _, item := range d.items(n.Get("preconditions"), "preconditions") {
+		w.Preconditions = append(w.Preconditions, b.precondition(d, item))
+	}
+	for _, s := range d.entries(n.Get("steps"), "steps") {
+		w.Steps = append(w.Steps, b.step(d, s))
+	}
+	b.stepNames(d, w, n.Get("steps"))
+	w.Implementation = d.implementation(n.Get("implementation"), nil)
+	w.Outputs = d.workflowOutputs(n.Get("outputs"))
+	b.t.Workflows = append(b.t.Workflows, w)
+}
+
+// workflowOutputs maps outputs of a workflow to attributes, as those of an
+// operation, but of named nodes.
+func (d *document) workflowOutputs(n *yamlx.Node) []*OutputMapping {
+	var out []*OutputMapping
+	for _, f := range d.entries(n, "outputs") {
+		path := texts(d.strings(f.Value, "an attribute mapping"))
+		if len(path) < 2 {
+			d.errorf(codeBadOutput, f.Key, "the output %q must be mapped to an attribute of a node", f.Key.Text)
+			continue
+		}
+		out = append(out, &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)})
+	}
+	return out
+}
+
+func (b *builder) precondition(d *document, n *yamlx.Node) *Precondition {
+	d.fields(n, "precondition")
+	p := &Precondition{Target: b.stepTarget(d, n.Get("target")), TargetRelationship: prose(n.Get("target_relationship")), Range: d.rng(n)}
+	if c := n.Get("condition"); !c.IsNull() {
+		p.Condition = d.condition(c)
+	}
+	return p
+}
+
+// stepTarget checks that a target is a node template or a group.
+func (b *builder) stepTarget(d *document, n *yamlx.Node) string {
+	name := d.text(n, "target")
+	if name != "" && b.t.nodes[name] == nil && b.groups[name] == nil {
+		names := append(sortedKeys(b.groups), b.nodeNames()...)
+		d.errorf(codeUnknownNode, n, "the target %q is neither a node template nor a group", name).Suggestion = nearest(name, names)
+	}
+	return name
+}
+
+func (b *builder) step(d *document, f yamlx.Field) *WorkflowStep {
+	n := f.Value
+	d.fields(n, "workflow step")
+	s := &WorkflowStep{Name: f.Key.Text, Target: b.stepTarget(d, n.Get("target")), TargetRelationship: prose(n.Get("target_relationship")),
+		OperationHost: prose(n.Get("operation_host")), Range: d.rng(f.Key)}
+	if c := n.Get("filter"); !c.IsNull() {
+		s.Filter = d.condition(c)
+	}
+	s.Activities = d.activities(n.Get("activities"))
+	s.OnSuccess, s.OnFailure = texts(d.strings(n.Get("on_success"), "on_success")), texts(d.strings(n.Get("on_failure"), "on_failure"))
+	return s
+}
+
+// stepNames checks that the steps that follow exist.
+func (b *builder) stepNames(d *document, w *Workflow, steps *yamlx.Node) {
+	names := map[string]bool{}
+	for _, s := range w.Steps {
+		names[s.Name] = true
+	}
+	for _, f := range d.entriesQuiet(steps) {
+		for _, key := range []string{"on_success", "on_failure"} {
+			for _, item := range d.strings(f.Value.Get(key), key) {
+				if !names[item.Text] {
+					d.errorf(codeUnknownStep, item, "the workflow %q has no step %q", w.Name, item.Text).Suggestion = nearest(item.Text, sortedKeys(names))
+				}
+			}
+		}
+	}
+}
+
+// entriesQuiet returns the fields of a map whose shape was checked before.
+func (d *document) entriesQuiet(n *yamlx.Node) []yamlx.Field {
+	if n.IsNull() || n.Kind != yamlx.Mapping {
+		return nil
+	}
+	return n.Fields
+}
+
+// activities reads the activities of a step or trigger: a list of maps of one
+// entry, or the map of operations of 1.1 and 1.2.
+//
+// Source: TOSCA 1.3 section 3.6.23.
+func (d *document) activities(n *yamlx.Node) []*Activity {
+	var list []*Activity
+	for _, f := range d.filterEntries(n, "activities") {
+		if a := d.activity(f); a != nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (d *document) activity(f yamlx.Field) *Activity {
+	a := &Activity{Kind: ActivityKind(f.Key.Text), Range: d.rng(f.Key)}
+	inner, construct := "", ""
+	switch a.Kind {
+	case Delegate, Inline:
+		inner, construct = "workflow", "call of a workflow"
+	case CallOperation:
+		inner, construct = "operation", "call of an operation"
+	case SetState:
+	default:
+		if f.Value.Kind == yamlx.Mapping && f.Value.Get("implementation") != nil {
+			d.warnf(codeUnsupported, f.Key, "operations given in a trigger are not run; call one of an interface instead")
+			return nil
+		}
+		d.errorf(codeUnknownActivity, f.Key, "there is no activity %q", f.Key.Text).Suggestion =
+			nearest(f.Key.Text, []string{string(Delegate), string(SetState), string(CallOperation), string(Inline)})
+		return nil
+	}
+	n := f.Value
+	if n.Kind != yamlx.Mapping || inner == "" {
+		a.Name = d.text(n, f.Key.Text)
+	} else {
+		d.fields(n, construct)
+		a.Name = d.text(n.Get(inner), inner)
+		for _, in := range d.entries(n.Get("inputs"), "inputs") {
+			a.Inputs = append(a.Inputs, d.inputAssignment(in, nil))
+		}
+	}
+	if a.Name == "" {
+		d.errorf(codeMissingKeyname, f.Key, "the activity %q names nothing", f.Key.Text)
+		return nil
+	}
+	return a
+}
+
+// condition reads a condition clause: a map of clauses or a list of them, all
+// of which must hold.
+//
+// Source: TOSCA 1.3 section 3.6.25.
+func (d *document) condition(n *yamlx.Node) *Condition {
+	and := &Condition{Op: "and", Range: d.rng(n)}
+	for _, f := range d.filterEntries(n, "a condition") {
+		if c := d.clause(f); c != nil {
+			and.Operands = append(and.Operands, c)
+		}
+	}
+	if len(and.Operands) == 1 {
+		return and.Operands[0]
+	}
+	return and
+}
+
+func (d *document) clause(f yamlx.Field) *Condition {
+	op := f.Key.Text
+	c := &Condition{Op: op, Range: d.rng(f.Key)}
+	switch op {
+	case "and", "or", "not":
+		for _, sub := range d.filterEntries(f.Value, op) {
+			if s := d.clause(sub); s != nil {
+				c.Operands = append(c.Operands, s)
+			}
+		}
+		return c
+	case "assert":
+		return d.condition(f.Value)
+	}
+	if d.v.v2() {
+		d.warnf(codeUnsupported, f.Key, "conditions of TOSCA 2.0 are not evaluated yet")
+		return nil
+	}
+	switch {
+	case f.Value.Kind == yamlx.Scalar && f.Value.IsNull():
+		d.warnf(codeOddCondition, f.Key, "the condition on %q has no constraint and always holds", op)
+		return nil
+	case f.Value.Kind == yamlx.Sequence && len(f.Value.Items) > 0 && f.Value.Items[0].Kind != yamlx.Mapping:
+		d.warnf(codeOddCondition, f.Key, "the condition on %q is not understood and ignored", op)
+		return nil
+	}
+	return &Condition{Op: "assert", Attribute: op, Constraints: d.constraints(f.Value), Range: d.rng(f.Key)}
+}

@@ -1,0 +1,295 @@
+package tosca
+
+import (
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
+
+// typeKind is a kind of types. The order is the order of resolution: a kind
+// needs only complete types of kinds before it, and bare pointers to others.
+type typeKind int
+
+const (
+	dataKind typeKind = iota
+	artifactKind
+	capabilityKind
+	interfaceKind
+	relationshipKind
+	nodeKind
+	groupKind
+	policyKind
+	kinds
+)
+
+var kindInfo = [kinds]struct{ name, section, prefix string }{
+	dataKind:         {"data type", "data_types", "tosca.datatypes."},
+	artifactKind:     {"artifact type", "artifact_types", "tosca.artifacts."},
+	capabilityKind:   {"capability type", "capability_types", "tosca.capabilities."},
+	interfaceKind:    {"interface type", "interface_types", "tosca.interfaces."},
+	relationshipKind: {"relationship type", "relationship_types", "tosca.relationships."},
+	nodeKind:         {"node type", "node_types", "tosca.nodes."},
+	groupKind:        {"group type", "group_types", "tosca.groups."},
+	policyKind:       {"policy type", "policy_types", "tosca.policies."},
+}
+
+func (k typeKind) String() string { return kindInfo[k].name }
+
+// typeDecl is a declared type. Its typ is allocated at once, so that types can
+// point at each other in cycles, and filled later.
+type typeDecl struct {
+	doc    *document
+	kind   typeKind
+	name   string
+	key    *yamlx.Node
+	node   *yamlx.Node
+	header *TypeHeader
+	typ    any // *DataType, *NodeType, ...
+	state  resolveState
+	// broken tells that the type lacks something that was reported, so that
+	// what misses it need not be reported.
+	broken bool
+}
+
+type resolveState int
+
+const (
+	unresolved resolveState = iota
+	resolving
+	resolved
+)
+
+func newDecl(d *document, kind typeKind, key, node *yamlx.Node) *typeDecl {
+	t := &typeDecl{doc: d, kind: kind, name: key.Text, key: key, node: node}
+	switch kind {
+	case dataKind:
+		x := &DataType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case artifactKind:
+		x := &ArtifactType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case capabilityKind:
+		x := &CapabilityType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case interfaceKind:
+		x := &InterfaceType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case relationshipKind:
+		x := &RelationshipType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case nodeKind:
+		x := &NodeType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case groupKind:
+		x := &GroupType{}
+		t.typ, t.header = x, &x.TypeHeader
+	case policyKind:
+		x := &PolicyType{}
+		t.typ, t.header = x, &x.TypeHeader
+	}
+	*t.header = TypeHeader{Name: key.Text, Range: d.rng(key), Normative: d.builtin}
+	return t
+}
+
+// declare enters the types that a file declares.
+func (d *document) declare() {
+	for kind := range kinds {
+		d.decls[kind] = map[string]*typeDecl{}
+		info := kindInfo[kind]
+		for _, f := range d.entries(d.root.Get(info.section), info.section) {
+			t := newDecl(d, kind, f.Key, f.Value)
+			d.decls[kind][t.name] = t
+			d.order[kind] = append(d.order[kind], t)
+		}
+	}
+}
+
+// lookup finds a type by a name as the file can write it, or nil.
+func (d *document) lookup(kind typeKind, name string) *typeDecl {
+	if d.memo == nil {
+		return d.find(kind, name, map[visit]bool{})
+	}
+	key := nameKey{kind, name}
+	if t, ok := d.memo[key]; ok {
+		return t
+	}
+	t := d.find(kind, name, map[visit]bool{})
+	d.memo[key] = t
+	return t
+}
+
+type visit struct {
+	doc  *document
+	name string
+}
+
+func (d *document) find(kind typeKind, name string, seen map[visit]bool) *typeDecl {
+	if t := d.decls[kind][name]; t != nil {
+		return t
+	}
+	if seen[visit{d, name}] {
+		return nil
+	}
+	seen[visit{d, name}] = true
+	for _, imp := range d.imports {
+		rest := name
+		if imp.prefix != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(name, imp.prefix+":"); !ok {
+				continue
+			}
+		}
+		if t := imp.doc.find(kind, rest, seen); t != nil {
+			return t
+		}
+	}
+	for _, p := range d.profiles {
+		if t := p.decls[kind][name]; t != nil {
+			return t
+		}
+	}
+	if kind == dataKind {
+		return primitives[name]
+	}
+	return nil
+}
+
+// visible calls f for each type that the file can name, with that name: its
+// own first. A name is told once.
+func (d *document) visible(kind typeKind, f func(name string, t *typeDecl)) {
+	told := map[string]bool{}
+	tell := func(name string, t *typeDecl) {
+		if !told[name] {
+			told[name] = true
+			f(name, t)
+		}
+	}
+	d.walk(kind, "", map[visit]bool{}, tell)
+}
+
+func (d *document) walk(kind typeKind, prefix string, seen map[visit]bool, tell func(string, *typeDecl)) {
+	if seen[visit{d, prefix}] || strings.Count(prefix, ":") > 8 {
+		return
+	}
+	seen[visit{d, prefix}] = true
+	for _, t := range d.order[kind] {
+		tell(prefix+t.name, t)
+	}
+	if d.builtin {
+		for _, name := range sortedKeys(d.decls[kind]) {
+			tell(prefix+name, d.decls[kind][name])
+		}
+	}
+	for _, imp := range d.imports {
+		p := prefix
+		if imp.prefix != "" {
+			p += imp.prefix + ":"
+		}
+		imp.doc.walk(kind, p, seen, tell)
+	}
+	if prefix == "" {
+		for _, p := range d.profiles {
+			p.walk(kind, "", seen, tell)
+		}
+		if kind == dataKind {
+			for _, name := range primitiveNames {
+				tell(name, primitives[name])
+			}
+		}
+	}
+}
+
+// typeNamed returns the type that n names, and reports where there is none.
+func typeNamed[T any](d *document, kind typeKind, n *yamlx.Node) *T {
+	if n.IsNull() {
+		return nil
+	}
+	name := d.text(n, "the name of a "+kind.String())
+	if name == "" {
+		return nil
+	}
+	t := d.lookup(kind, name)
+	if t == nil {
+		d.unknownType(kind, n)
+		return nil
+	}
+	return t.typ.(*T)
+}
+
+func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
+	dia := d.errorf(codeUnknownType, n, "there is no %s %q", kind, n.Text)
+	var names []string
+	d.visible(kind, func(name string, _ *typeDecl) {
+		if len(names) < 20_000 {
+			names = append(names, name)
+		}
+	})
+	if dia.Suggestion = nearest(n.Text, names); dia.Suggestion != "" {
+		return
+	}
+	for other := range kinds {
+		if other != kind && d.lookup(other, n.Text) != nil {
+			dia.Detail = n.Text + " is a " + other.String() + "."
+			return
+		}
+	}
+	dia.Detail = "Declare it under " + kindInfo[kind].section + " or import the file that does."
+}
+
+// typesNamed returns the types of a list of names.
+func typesNamed[T any](d *document, kind typeKind, n *yamlx.Node, what string) []*T {
+	var out []*T
+	for _, item := range d.strings(n, what) {
+		if t := typeNamed[T](d, kind, item); t != nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// nameNormative gives the types of a built-in profile their other names.
+//
+// Source: TOSCA 1.3 section 3.1 and the tables of section 5: a normative type
+// has a type URI, a shorthand name and a qualified name. The profile of 2.0
+// has short names only; its types take the URIs of 1.3 as aliases, so that one
+// question, such as IsA("tosca.nodes.Compute"), fits both.
+func (d *document) nameNormative() {
+	for kind := range kinds {
+		for _, t := range d.order[kind] {
+			short := strings.TrimPrefix(t.name, kindInfo[kind].prefix)
+			if s, ok := t.header.Metadata["shorthand"].(string); ok {
+				short = s
+			}
+			if d.v.v2() {
+				if uri := simpleProfile("tosca_simple_yaml_1_3").lookup(kind, short); uri != nil {
+					t.header.aliases = append(t.header.aliases, uri.name)
+				}
+				continue
+			}
+			for _, alias := range []string{short, "tosca:" + short} {
+				if d.decls[kind][alias] == nil && alias != t.name {
+					d.decls[kind][alias] = t
+					t.header.aliases = append(t.header.aliases, alias)
+				}
+			}
+		}
+	}
+}
+
+// primitives are the types built into the language.
+//
+// Source: TOSCA 1.3 section 3.3, TOSCA 2.0 section 9.1.
+var primitives, primitiveNames = makePrimitives(
+	"string", "integer", "float", "boolean", "timestamp", "null", "nil", "bytes", "version", "range", "list", "map",
+	"scalar-unit", "scalar-unit.size", "scalar-unit.time", "scalar-unit.frequency", "scalar-unit.bitrate",
+	"scalar", "any",
+)
+
+func makePrimitives(names ...string) (map[string]*typeDecl, []string) {
+	m := make(map[string]*typeDecl, len(names))
+	for _, name := range names {
+		x := &DataType{TypeHeader: TypeHeader{Name: name, Normative: true}}
+		m[name] = &typeDecl{kind: dataKind, name: name, typ: x, header: &x.TypeHeader, state: resolved}
+	}
+	return m, names
+}
