@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -29,24 +30,25 @@ type function struct {
 
 // functionsOf returns the functions of a version.
 func functionsOf(v *versionTable) []*function {
-	var all []*function
-	for _, table := range [][]*function{graphFunctions, stringFunctions, booleanFunctions} {
-		for _, f := range table {
-			if f.from <= v.level && v.level <= f.to {
-				all = append(all, f)
-			}
+	all := []*function{}
+	for _, f := range slices.Concat([]*function{valueFunction}, graphFunctions, stringFunctions, booleanFunctions) {
+		if f.from <= v.level && v.level <= f.to {
+			all = append(all, f)
 		}
 	}
 	return all
 }
 
+// functionNamed returns the function of that name in a version, or nil.
 func functionNamed(name string, v *versionTable) *function {
+	known := func(f *function) bool { return f.name == name && f.from <= v.level && v.level <= f.to }
 	for _, table := range [][]*function{graphFunctions, stringFunctions, booleanFunctions} {
-		for _, f := range table {
-			if f.name == name && f.from <= v.level && v.level <= f.to {
-				return f
-			}
+		if i := slices.IndexFunc(table, known); i >= 0 {
+			return table[i]
 		}
+	}
+	if known(valueFunction) {
+		return valueFunction
 	}
 	return nil
 }
@@ -169,6 +171,9 @@ func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok
 		}
 		return n.Fields[0].Key.Text, n.Fields[0].Value, true
 	}
+	if name, arg, ok := p.unprefixedCall(n); ok {
+		return name, arg, true
+	}
 	for _, f := range n.Fields {
 		key := f.Key.Text
 		if !p.prefixed(key) || p.unescape(key) != key {
@@ -183,6 +188,24 @@ func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok
 		}
 		name, _, _ = strings.Cut(key[len(prefix):], prefix)
 		return name, f.Value, true
+	}
+	return "", nil, false
+}
+
+// unprefixedCall recognizes a graph function that is called without the "$" of
+// TOSCA 2.0, as templates do that were only half converted from 1.x.
+func (p *valueParser) unprefixedCall(n *yamlx.Node) (name string, arg *yamlx.Node, ok bool) {
+	if len(n.Fields) != 1 {
+		return "", nil, false
+	}
+	key := n.Fields[0].Key
+	for _, f := range graphFunctions {
+		if f.name == key.Text && p.version.level <= f.to {
+			d := p.sink.warnf("missing-prefix", extentOf(key, p.file).Range(), "%s is taken for a call of %s%s", f.name, p.version.functionPrefix, f.name)
+			d.Detail = "In " + p.version.section + " the name of a function begins with \"" + p.version.functionPrefix + "\"."
+			d.Section = p.version.section + ", 10.1"
+			return f.name, n.Fields[0].Value, true
+		}
 	}
 	return "", nil, false
 }

@@ -25,6 +25,21 @@ var graphFunctions = []*function{
 		usage: "get_artifact: [entity, artifact, location (optional), remove (optional)]", eval: evalGetArtifact},
 }
 
+// valueFunction is $value, the value that a validation clause of TOSCA 2.0 is
+// about. It is apart from the rest of the table, because the checker of schemas
+// answers it while a template is loaded.
+//
+// Source: TOSCA 2.0 section 10.2.1.
+var valueFunction = &function{name: "value", from: 20, to: 20, min: 0, max: Unbounded,
+	usage: "value, or value: [key or index, ...]", eval: evalValue}
+
+func evalValue(e *evaluation, _ *Call, args []any) (any, error) {
+	if e.subject == nil {
+		return nil, invalidArgument("it has a meaning only in a validation clause")
+	}
+	return dig(*e.subject, args)
+}
+
 func notFound(format string, args ...any) error {
 	return &errs.Error{Code: errs.NotFound, Err: fmt.Errorf(format, args...)}
 }
@@ -145,12 +160,12 @@ func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
 }
 
 // templateName is what the normative attribute tosca_name reflects.
-func (self Entity) templateName() any {
+func (of Entity) templateName() any {
 	switch {
-	case self.Node != nil:
-		return self.Node.Name
-	case self.Relationship != nil && self.Relationship.Name != "":
-		return self.Relationship.Name
+	case of.Node != nil:
+		return of.Node.Name
+	case of.Relationship != nil && of.Relationship.Name != "":
+		return of.Relationship.Name
 	}
 	return nil
 }
@@ -169,12 +184,12 @@ func (r resolver) entitiesOf(name any) ([]Entity, *pathError) {
 
 // operation finds the interface and operation that an entity must have, and
 // returns the interface's symbolic name.
-func (self Entity) operation(iface, operation string) (string, *pathError) {
+func (of Entity) operation(iface, operation string) (string, *pathError) {
 	var interfaces []*Interface
-	if self.Node != nil {
-		interfaces = self.Node.Interfaces
-	} else if self.Relationship != nil {
-		interfaces = self.Relationship.Interfaces
+	if of.Node != nil {
+		interfaces = of.Node.Interfaces
+	} else if of.Relationship != nil {
+		interfaces = of.Relationship.Interfaces
 	}
 	var names []string
 	for _, i := range interfaces {

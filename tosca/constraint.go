@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +29,8 @@ type Constraint struct {
 	// regexp is the compiled operand of pattern; nil where it holds a call or
 	// cannot be compiled.
 	regexp *regexp.Regexp
+	// validation tells that the constraint is a validation clause of TOSCA 2.0.
+	validation bool
 }
 
 // operators lists the constraint operators of 1.x.
@@ -82,11 +85,15 @@ func parseConstraints(n *yamlx.Node, file string, v *versionTable, s *sink) []*C
 
 func parseValidation(n *yamlx.Node, file string, v *versionTable, s *sink) *Constraint {
 	value := parseValue(n, file, v, s)
-	call := value.Call()
-	if call == nil {
+	op := "boolean"
+	if call := value.Call(); call != nil {
+		op = call.Function
+	} else if _, ok := value.content.(bool); !ok {
+		s.errorf("constraint-shape", value.Range(), "a validation clause is a call of a boolean function").
+			Detail = "Write a call such as \"$greater_or_equal: [ $value, 1 ]\"."
 		return nil
 	}
-	return &Constraint{Op: call.Function, Value: value, Range: value.Range()}
+	return &Constraint{Op: op, Value: value, Range: value.Range(), validation: true}
 }
 
 func parseConstraint(f yamlx.Field, file string, v *versionTable, s *sink) *Constraint {
@@ -161,15 +168,53 @@ func patternFault(err error) string {
 
 // Check returns an error where a value does not satisfy the constraint. The
 // schema says how the value compares (numbers, versions, scalar units and
-// timestamps compare by what they mean); nil infers that from the value. An
-// operand that holds a call, and the operators schema and those of TOSCA 2.0,
-// are not checked here: see Satisfies.
+// timestamps compare by what they mean); nil infers that from the value. The
+// operator schema is not checked, nor is an operand that asks the running
+// deployment: see Satisfies.
 func (c *Constraint) Check(value any, schema *Schema) error {
-	operand, static := c.Value.Static()
-	if !static || c.Op == "schema" {
+	return c.checkStatic(normalize(value), schema.primitive())
+}
+
+// checkStatic checks data with an operand that does not need a deployment.
+func (c *Constraint) checkStatic(data any, p primitive) error {
+	if c.Op == "schema" {
 		return nil
 	}
-	return c.check(normalize(value), operand, schema.primitive())
+	if operand, static := c.Value.Static(); static {
+		if c.isValidation() {
+			return c.isTrue(operand)
+		}
+		return c.check(data, operand, p)
+	}
+	if !c.isValidation() || c.asksDeployment() {
+		return nil
+	}
+	e := evaluation{subject: &data}
+	result, err := e.value(c.Value)
+	if err != nil {
+		return err
+	}
+	return c.isTrue(result)
+}
+
+// isValidation tells whether the constraint is a validation clause of TOSCA
+// 2.0, whose Value is the whole clause.
+func (c *Constraint) isValidation() bool { return c.validation }
+
+// asksDeployment tells whether the operand calls a graph function.
+func (c *Constraint) asksDeployment() bool {
+	asks := false
+	c.Value.eachCall(func(call *Call) {
+		asks = asks || slices.Contains(graphFunctions, call.function)
+	})
+	return asks
+}
+
+func (c *Constraint) isTrue(result any) error {
+	if result != true {
+		return fmt.Errorf("the validation clause %s does not hold", c.Op)
+	}
+	return nil
 }
 
 // Satisfies returns an error where a value does not satisfy one of the
@@ -178,24 +223,26 @@ func (c *Constraint) Check(value any, schema *Schema) error {
 func Satisfies(value any, schema *Schema, constraints []*Constraint, eval func(*Value) (any, error)) error {
 	value = normalize(value)
 	for _, c := range constraints {
-		operand, static := c.Value.Static()
-		if !static {
-			var err error
-			if operand, err = eval(c.Value); err != nil {
+		_, static := c.Value.Static()
+		if static || c.isValidation() && !c.asksDeployment() {
+			if err := c.checkStatic(value, schema.primitive()); err != nil {
 				return err
 			}
-			if call := c.Value.Call(); call != nil && call.Function == c.Op {
-				if operand != true {
-					return fmt.Errorf("%s is not true", c.Op)
-				}
-				continue
-			}
-			operand = normalize(operand)
+			continue
 		}
 		if c.Op == "schema" {
 			continue
 		}
-		if err := c.check(value, operand, schema.primitive()); err != nil {
+		operand, err := eval(c.Value)
+		if err != nil {
+			return err
+		}
+		if c.isValidation() {
+			err = c.isTrue(operand)
+		} else {
+			err = c.check(value, normalize(operand), schema.primitive())
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -44,6 +44,8 @@ type evaluation struct {
 	env    Env
 	calls  int
 	active []reference
+	// subject is what $value stands for; nil outside of a validation clause.
+	subject *any
 }
 
 // reference is a value being evaluated, to notice loops: a value of a type is

@@ -193,11 +193,7 @@ func (c *valueChecker) constraints(constraints []*Constraint, p primitive, v *Va
 		return
 	}
 	for _, k := range constraints {
-		operand, static := k.Value.Static()
-		if !static || k.Op == "schema" {
-			continue
-		}
-		if err := k.check(data, operand, p); err != nil {
+		if err := k.checkStatic(data, p); err != nil {
 			d := c.fault("constraint-violated", v, err.Error(), nil)
 			d.Related = append(d.Related, RelatedRange{Range: k.Range, Message: "the constraint"})
 		}

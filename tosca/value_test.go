@@ -61,7 +61,6 @@ func TestParseValueData(t *testing.T) {
 func TestParseValueOfTosca2(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]any{
-		"{get_input: x}":                       map[string]any{"get_input": "x"},
 		"$$get_input":                          "$get_input",
 		"{$$concat: [a, b]}":                   map[string]any{"$concat": []any{"a", "b"}},
 		"{$concat: [a, b]}":                    "ab",
@@ -107,6 +106,7 @@ func TestParseValueFaults(t *testing.T) {
 		{v13, "{token: ['a:b', '', 0]}", "invalid-call", Error, 1},
 		{v13, "{token: ['a:b', ':', x]}", "invalid-call", Error, 1},
 		{v13, "x: {token: ['a::b', '::', 1]}", "token-separator", Warning, 21},
+		{v20, "{get_input: x}", "missing-prefix", Warning, 2},
 		{v20, "{$get_inptu: x}", "unknown-function", Error, 1},
 		{v20, "$nothing", "unknown-function", Error, 1},
 		{v20, "{$concat: [a], b: c}", "malformed-function", Error, 2},

@@ -16,9 +16,15 @@ const Orchestrator = "orchestrator"
 
 // names lists the profiles: the value of tosca_definitions_version for TOSCA
 // 1.x, whose profile is imported by itself, and the profile's name for TOSCA
-// 2.0, whose templates import it.
+// 2.0, whose templates import it. The specification's examples call the Simple
+// Profile of 2.0 otherwise than the community that publishes it.
 var names = []struct{ name, file string }{
+	{"tosca_simple_yaml_1_0", "tosca_simple_yaml_1_0.yaml"},
+	{"tosca_simple_yaml_1_1", "tosca_simple_yaml_1_1.yaml"},
+	{"tosca_simple_yaml_1_2", "tosca_simple_yaml_1_2.yaml"},
 	{"tosca_simple_yaml_1_3", "tosca_simple_yaml_1_3.yaml"},
+	{"org.oasis-open.tosca.simple:2.0", "simple_2_0.yaml"},
+	{"org.oasis-open.simple:2.0", "simple_2_0.yaml"},
 	{Orchestrator, "orchestrator.yaml"},
 }
 

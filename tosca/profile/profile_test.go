@@ -11,17 +11,32 @@ import (
 
 func TestOpenKnowsEveryName(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
 	for _, name := range profile.Names() {
 		file, content, ok := profile.Open(name)
 		require.True(t, ok, name)
 		require.True(t, strings.HasSuffix(file, ".yaml"), file)
 		require.Contains(t, string(content), "tosca_definitions_version: ", name)
-		require.False(t, seen[file], "two profiles share %s", file)
-		seen[file] = true
 	}
-	require.Contains(t, profile.Names(), "tosca_simple_yaml_1_3")
-	require.Contains(t, profile.Names(), profile.Orchestrator)
+	require.Equal(t, []string{
+		"tosca_simple_yaml_1_0", "tosca_simple_yaml_1_1", "tosca_simple_yaml_1_2", "tosca_simple_yaml_1_3",
+		"org.oasis-open.tosca.simple:2.0", "org.oasis-open.simple:2.0", "orchestrator",
+	}, profile.Names())
+}
+
+func TestProfileIsOfTheVersionItIsFor(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]string{
+		"tosca_simple_yaml_1_0":           "tosca_simple_yaml_1_0",
+		"tosca_simple_yaml_1_1":           "tosca_simple_yaml_1_1",
+		"tosca_simple_yaml_1_2":           "tosca_simple_yaml_1_2",
+		"tosca_simple_yaml_1_3":           "tosca_simple_yaml_1_3",
+		"org.oasis-open.tosca.simple:2.0": "tosca_2_0",
+		"org.oasis-open.simple:2.0":       "tosca_2_0",
+	} {
+		_, content, ok := profile.Open(name)
+		require.True(t, ok, name)
+		require.Contains(t, string(content), "\ntosca_definitions_version: "+version+"\n", name)
+	}
 }
 
 func TestOpenRefusesUnknownName(t *testing.T) {
