@@ -1,0 +1,37 @@
+// Package bolt is a state.Store in one file, for programs that run in one
+// process. It needs no server: go.etcd.io/bbolt keeps the file consistent
+// whenever the process or the machine stops.
+//
+// # Durability
+//
+// A method that writes returns after its transaction is on disk. Writes that
+// wait while another is being synced share the next transaction, so the disk
+// is synced far less often than there are writes; a lone write does not wait
+// for others. If a write returns Unavailable because the disk failed, it may
+// have happened or not: read the deployment again.
+//
+// # One process
+//
+// The file is locked while a process has it open. A second process that opens
+// it for writing gets a Conflict with the name of the first, which is in the
+// text file beside it ("state.db.lock"; the lock itself is the operating
+// system's, and ends with the process). A second process that opens it for
+// reading gets a snapshot: see OpenReadOnly.
+//
+// # Layout
+//
+// The file has these buckets:
+//
+//	meta         "format": the version of this layout; its sequence numbers
+//	             incarnations, lease tokens and blobs
+//	deployments  a bucket for each deployment, by ID:
+//	             "head", and the buckets instances and runs, by ID, and
+//	             journal, by the entry's number (8 bytes, big-endian)
+//	leases       by deployment
+//	blobs        by digest: the blob's number and size
+//	chunks       by the blob's number and the chunk's (8 and 4 bytes,
+//	             big-endian): 1 MiB each but the last
+//	uploads      numbers of blobs that are not complete; removed by Open
+//
+// Records are JSON.
+package bolt

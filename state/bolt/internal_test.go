@@ -1,0 +1,211 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+)
+
+func openTemp(t testing.TB) (*Store, string) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, err := Open(path, Config{NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s, path
+}
+
+// hold keeps the committer busy until release is called, so that what is
+// written meanwhile makes one group.
+func hold(t *testing.T, s *Store) (release func()) {
+	held, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- s.write(context.Background(), "hold", "", func(*tx) error {
+			close(held)
+			<-free
+			return nil
+		})
+	}()
+	<-held
+	return func() {
+		close(free)
+		require.NoError(t, <-done)
+	}
+}
+
+// waiting is a context that tells when somebody is about to wait for its end:
+// then a write is at its select.
+type waiting struct {
+	context.Context
+	asked chan struct{}
+}
+
+func (w waiting) Done() <-chan struct{} {
+	w.asked <- struct{}{}
+	return w.Context.Done()
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	s, _ := openTemp(t)
+	const n = 50
+	before := s.Stats()
+	release := hold(t, s)
+	var group errgroup.Group
+	ctx := waiting{t.Context(), make(chan struct{})}
+	for i := range n {
+		group.Go(func() error {
+			return s.CreateDeployment(ctx, &state.Deployment{ID: fmt.Sprint("shop", i)})
+		})
+		<-ctx.asked
+	}
+	release()
+	require.NoError(t, group.Wait())
+	after := s.Stats()
+	require.Equal(t, uint64(n), after.Writes-before.Writes)
+	// All that stood at the door went together; some may have been a step away.
+	require.LessOrEqual(t, after.Transactions-before.Transactions, uint64(n/2))
+}
+
+// A write that fails halfway, or panics, harms no other of its group.
+func TestGroupFailures(t *testing.T) {
+	t.Parallel()
+	s, _ := openTemp(t)
+	broken := errors.New("broken")
+	put := func(key string) func(*tx) error {
+		return func(t *tx) error {
+			t.wrote = true
+			return t.Bucket(blobsBucket).Put([]byte(key), []byte("x"))
+		}
+	}
+	group := []*write{
+		{fn: put("a")},
+		{fn: func(t *tx) error { return errors.Join(put("half")(t), broken) }},
+		{fn: func(*tx) error { return errors.New("refused") }},
+		{fn: put("b")},
+		{fn: func(t *tx) error { return errors.Join(put("half")(t), broken) }},
+	}
+	for _, w := range group {
+		w.done = make(chan struct{})
+	}
+	s.commitGroup(group) // the committer is idle
+	require.NoError(t, group[0].err)
+	require.ErrorIs(t, group[1].err, broken)
+	require.EqualError(t, group[2].err, "refused")
+	require.NoError(t, group[3].err)
+	require.ErrorIs(t, group[4].err, broken)
+	require.NoError(t, s.view(t.Context(), "", "", func(tx *tx) error {
+		for key, want := range map[string]string{"a": "x", "b": "x", "half": ""} {
+			require.Equal(t, want, string(tx.Bucket(blobsBucket).Get([]byte(key))), key)
+		}
+		return nil
+	}))
+
+	err := s.write(t.Context(), "test", "", func(*tx) error { panic("page 7: no such type") })
+	require.Equal(t, state.CodeInternal, state.CodeOf(err), "%v", err)
+	require.ErrorContains(t, err, "page 7")
+	require.NoError(t, s.CreateDeployment(t.Context(), &state.Deployment{ID: "shop"}))
+}
+
+// A write whose context ends while it waits does not happen.
+func TestWriteCanceled(t *testing.T) {
+	t.Parallel()
+	s, _ := openTemp(t)
+	release := hold(t, s)
+	inner, cancel := context.WithCancel(t.Context())
+	ctx := waiting{inner, make(chan struct{})}
+	go func() {
+		<-ctx.asked
+		cancel()
+	}()
+	err := s.CreateDeployment(ctx, &state.Deployment{ID: "shop"})
+	require.Equal(t, state.CodeCanceled, state.CodeOf(err), "%v", err)
+	release()
+	_, err = s.Deployment(t.Context(), "shop")
+	require.Equal(t, state.CodeNotFound, state.CodeOf(err), "%v", err)
+}
+
+// A lone write does not wait for others, and takes one transaction.
+func TestStats(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, err := Open(path, Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	require.Zero(t, s.Stats())
+	wrote := func(n uint64) {
+		t.Helper()
+		got := s.Stats()
+		require.Equal(t, Stats{Writes: n, Transactions: n, Syncs: got.Syncs}, got)
+		require.GreaterOrEqual(t, got.Syncs, 2*n)
+		require.LessOrEqual(t, got.Syncs, 3*n)
+	}
+	require.NoError(t, s.CreateDeployment(t.Context(), &state.Deployment{ID: "shop"}))
+	require.Error(t, s.CreateDeployment(t.Context(), &state.Deployment{ID: "shop"})) // writes nothing
+	wrote(1)
+	lease, err := s.AcquireLease(t.Context(), "shop", "test", time.Hour)
+	require.NoError(t, err)
+	require.NoError(t, s.ReleaseLease(t.Context(), state.Lease{})) // nor does this
+	wrote(2)
+	var c state.Commit
+	for i := range 1000 {
+		c.Put = append(c.Put, &state.Instance{ID: fmt.Sprint(i)})
+	}
+	c.Lease, c.Revision = lease, 1
+	_, err = s.Commit(t.Context(), "shop", &c)
+	require.NoError(t, err)
+	wrote(3)
+}
+
+// FuzzDamage changes a byte somewhere in a state file: that must lead to
+// errors or to other content, never to a panic.
+func FuzzDamage(f *testing.F) {
+	s, path := openTemp(f)
+	require.NoError(f, s.CreateDeployment(f.Context(), &state.Deployment{ID: "shop"}))
+	lease, err := s.AcquireLease(f.Context(), "shop", "test", time.Hour)
+	require.NoError(f, err)
+	c := state.Commit{Lease: lease, Revision: 1, Run: &state.Run{ID: "r1"}}
+	for i := range 100 {
+		c.Put = append(c.Put, &state.Instance{ID: fmt.Sprint(i), State: "started"})
+		c.Entries = append(c.Entries, &state.Entry{Kind: "note"})
+	}
+	_, err = s.Commit(f.Context(), "shop", &c)
+	require.NoError(f, err)
+	require.NoError(f, s.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(f, err)
+	for _, at := range []uint32{0, 20, 24, 60, 4096 + 60, 8192, 12300, 16400, 20500, 24600} {
+		f.Add(at, byte(0xff), uint16(8))
+		f.Add(at, byte(0), uint16(1))
+	}
+	f.Fuzz(func(t *testing.T, at uint32, b byte, n uint16) {
+		data := append([]byte(nil), whole...)
+		for i := range min(int(n), 64) {
+			data[(int(at)+i)%len(data)] = b
+		}
+		name := filepath.Join(t.TempDir(), "state.db")
+		require.NoError(t, os.WriteFile(name, data, 0o600))
+		readAll(t.Context(), name)
+	})
+}
+
+// readAll reads what can be read.
+func readAll(ctx context.Context, path string) {
+	s, err := OpenReadOnly(path, Config{})
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	_, _ = s.Deployments(ctx)
+	_, _ = s.Instances(ctx, "shop")
+	_, _ = s.Runs(ctx, "shop")
+	for range s.Journal(ctx, "shop", 0) {
+	}
+}
