@@ -221,7 +221,7 @@ func (p *valueParser) lookup(name string, rng Range) *function {
 	}
 	prefix := p.version.functionPrefix
 	d := p.sink.errorf("unknown-function", rng, "there is no function %s%s in %s", prefix, name, p.version.section)
-	d.Suggestion = closest(name, names)
+	d.Suggestion = nearest(name, names)
 	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
 	return nil
 }

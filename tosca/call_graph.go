@@ -70,7 +70,7 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 	if t == nil {
 		return nil, notFound("there is no input %s", show(name))
 	}
-	p := t.input(name)
+	p := t.Input(name)
 	switch {
 	case p == nil:
 		return nil, unknownInput(t, name)
@@ -85,7 +85,7 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 }
 
 func unknownInput(t *ServiceTemplate, name string) *pathError {
-	return &pathError{code: "unknown-input", message: "there is no input " + show(name), suggestion: closest(name, t.inputNames())}
+	return &pathError{code: "unknown-input", message: "there is no input " + show(name), suggestion: nearest(name, t.inputNames())}
 }
 
 func evalGetProperty(e *evaluation, _ *Call, args []any) (any, error) {
@@ -97,7 +97,7 @@ func evalGetProperty(e *evaluation, _ *Call, args []any) (any, error) {
 }
 
 func (e *evaluation) property(p place) (any, error) {
-	a := assignmentNamed(p.properties(), p.name)
+	a := assignment(p.properties(), p.name)
 	if a == nil || a.Value == nil {
 		return nil, nil
 	}
@@ -149,7 +149,7 @@ func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
 			return dig(normalize(data), p.rest)
 		}
 	}
-	if a := assignmentNamed(p.attributes(), p.name); a != nil && a.Value != nil {
+	if a := assignment(p.attributes(), p.name); a != nil && a.Value != nil {
 		return e.within(a.Value, a.Schema, p.rest, p.entity, p.capability)
 	}
 	data, err := e.property(p)
@@ -205,10 +205,10 @@ func (of Entity) operation(iface, operation string) (string, *pathError) {
 			operations = append(operations, op.Name)
 		}
 		return "", &pathError{code: "unknown-operation", arg: 2,
-			message: fmt.Sprintf("the interface %s has no operation %s", i.Name, show(operation)), suggestion: closest(operation, operations)}
+			message: fmt.Sprintf("the interface %s has no operation %s", i.Name, show(operation)), suggestion: nearest(operation, operations)}
 	}
 	return "", &pathError{code: "unknown-operation", arg: 1,
-		message: fmt.Sprintf("there is no interface %s", show(iface)), suggestion: closest(iface, names)}
+		message: fmt.Sprintf("there is no interface %s", show(iface)), suggestion: nearest(iface, names)}
 }
 
 // operationOf resolves the entity and operation of get_operation_output.
@@ -264,7 +264,7 @@ func evalGetNodesOfType(e *evaluation, _ *Call, args []any) (any, error) {
 	}
 	names := []any{}
 	for _, n := range t.Nodes {
-		if n.Type.derivesFrom(nt) {
+		if n.Type.isA(nt) {
 			names = append(names, n.Name)
 		}
 	}
@@ -279,7 +279,7 @@ func unknownNodeType(t *ServiceTemplate, name string) *pathError {
 		}
 	}
 	slices.Sort(names)
-	return &pathError{code: "unknown-type", message: "there is no node type " + show(name), suggestion: closest(name, names)}
+	return &pathError{code: "unknown-type", message: "there is no node type " + show(name), suggestion: nearest(name, names)}
 }
 
 // artifactOf finds the artifact that get_artifact names.
@@ -297,7 +297,7 @@ func (r resolver) artifactOf(args []any) (Entity, *Artifact, *pathError) {
 		if start.Node == nil {
 			continue
 		}
-		if a := start.Node.artifact(name); a != nil {
+		if a := start.Node.Artifact(name); a != nil {
 			return start, a, nil
 		}
 		for _, a := range start.Node.Artifacts {
@@ -305,7 +305,7 @@ func (r resolver) artifactOf(args []any) (Entity, *Artifact, *pathError) {
 		}
 	}
 	return Entity{}, nil, &pathError{code: "unknown-artifact", arg: 1,
-		message: fmt.Sprintf("%s has no artifact %s", show(args[0]), show(name)), suggestion: closest(name, names)}
+		message: fmt.Sprintf("%s has no artifact %s", show(args[0]), show(name)), suggestion: nearest(name, names)}
 }
 
 func evalGetArtifact(e *evaluation, _ *Call, args []any) (any, error) {
@@ -423,7 +423,7 @@ func checkGetInput(t *ServiceTemplate, args []any) *pathError {
 	if !ok {
 		return &pathError{code: "function-arguments", message: show(args[0]) + " is no name of an input"}
 	}
-	p := t.input(name)
+	p := t.Input(name)
 	if p == nil {
 		return unknownInput(t, name)
 	}
@@ -432,9 +432,9 @@ func checkGetInput(t *ServiceTemplate, args []any) *pathError {
 
 // checkKeys checks the keys behind a property or attribute against its data type.
 func (p place) checkKeys(arg int) *pathError {
-	a := assignmentNamed(p.attributes(), p.name)
+	a := assignment(p.attributes(), p.name)
 	if a == nil {
-		a = assignmentNamed(p.properties(), p.name)
+		a = assignment(p.properties(), p.name)
 	}
 	if a == nil {
 		return nil
@@ -455,7 +455,7 @@ func checkKeys(sc *Schema, rest []any, arg int) *pathError {
 			if def = sc.property(name); def == nil {
 				return &pathError{code: "unknown-key", arg: arg + i,
 					message:    fmt.Sprintf("the data type %s has no property %s", sc.Type.Name, show(key)),
-					suggestion: closest(name, propertyNames(sc.Type.Properties))}
+					suggestion: nearest(name, propertyNames(sc.Type.Properties))}
 			}
 		}
 		sc = sc.under(def)

@@ -105,7 +105,7 @@ func parseConstraint(f yamlx.Field, file string, v *versionTable, s *sink) *Cons
 	}
 	if !known || op == "schema" && v.level < 13 {
 		d := s.errorf("unknown-constraint", rng, "there is no constraint %s", show(op))
-		d.Suggestion = closest(op, operators)
+		d.Suggestion = nearest(op, operators)
 		d.Detail = "The constraints are " + strings.Join(operators, ", ") + "."
 		d.Section = v.section + ", 3.6.3"
 		return nil

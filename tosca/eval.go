@@ -3,8 +3,6 @@ package tosca
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -217,7 +215,7 @@ func (sc *Schema) property(name string) *PropertyDefinition {
 	if sc == nil || sc.Type == nil {
 		return nil
 	}
-	return propertyNamed(sc.Type.Properties, name)
+	return propertyOf(sc.Type.Properties, name)
 }
 
 // under returns the schema of a data type's property, or else of the entries
@@ -246,7 +244,7 @@ func dig(data any, rest []any) (any, error) {
 			}
 			next, ok := d[name]
 			if !ok {
-				return nil, missingKey(name, sortedNames(d))
+				return nil, missingKey(name, sortedKeys(d))
 			}
 			data = next
 		case []any:
@@ -264,7 +262,7 @@ func dig(data any, rest []any) (any, error) {
 
 func missingKey(name string, keys []string) error {
 	message := fmt.Sprintf("there is no key %s", show(name))
-	if near := closest(name, keys); near != "" {
+	if near := nearest(name, keys); near != "" {
 		message += "; did you mean " + show(near) + "?"
 	}
 	return &errs.Error{Code: errs.NotFound, Err: errors.New(message)}
@@ -277,8 +275,6 @@ func entryKeys(entries []mapEntry) []string {
 	}
 	return keys
 }
-
-func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // indexOf reads the index of a list: an integer, or the text of one.
 func indexOf(key any, length int) (int, error) {

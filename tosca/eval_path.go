@@ -123,7 +123,7 @@ func (r resolver) hosts() ([]Entity, *Policy, *pathError) {
 	}
 	var chain []Entity
 	seen := map[*NodeTemplate]bool{r.self.Node: true}
-	for host := hostOf(r.self.Node); host != nil && !seen[host]; host = hostOf(host) {
+	for host := r.self.Node.Host(); host != nil && !seen[host]; host = host.Host() {
 		seen[host] = true
 		chain = append(chain, r.node(host))
 	}
@@ -131,26 +131,6 @@ func (r resolver) hosts() ([]Entity, *Policy, *pathError) {
 		return nil, nil, &pathError{code: "no-host", message: "the node template " + r.self.Node.Name + " is hosted on nothing", maybe: true}
 	}
 	return chain, nil, nil
-}
-
-// hostOf returns the node that a node is hosted on, or nil.
-func hostOf(n *NodeTemplate) *NodeTemplate {
-	for _, req := range n.Requirements {
-		if req.Target != nil && req.Relationship != nil && req.Relationship.Type.isHostedOn() {
-			return req.Target
-		}
-	}
-	return nil
-}
-
-// isHostedOn tells whether the type is, or is derived from, the normative HostedOn.
-func (t *RelationshipType) isHostedOn() bool {
-	for ; t != nil; t = t.Parent {
-		if t.Name == "tosca.relationships.HostedOn" || t.Name == "HostedOn" {
-			return true
-		}
-	}
-	return false
 }
 
 // named finds an entity by its name, then by the name of its type.
@@ -167,20 +147,20 @@ func (r resolver) named(name string) ([]Entity, *Policy, *pathError) {
 	}
 	if nt := t.nodeType(name); nt != nil {
 		for _, n := range t.Nodes {
-			if n.Type.derivesFrom(nt) {
+			if n.Type.isA(nt) {
 				return []Entity{r.node(n)}, nil, nil
 			}
 		}
 	}
 	for _, p := range t.Policies {
-		if p.Name == name || p.Type != nil && p.Type.Name == name {
+		if p.Name == name || p.Type.IsA(name) {
 			return nil, p, nil
 		}
 	}
 	return nil, nil, &pathError{
 		code:       "unknown-entity",
 		message:    fmt.Sprintf("there is no node template, relationship template or policy %s", show(name)),
-		suggestion: closest(name, entityNames(t)),
+		suggestion: nearest(name, entityNames(t)),
 	}
 }
 
@@ -227,16 +207,6 @@ func (t *ServiceTemplate) nodeType(name string) *NodeType {
 		return nil
 	}
 	return t.Types.Node[name]
-}
-
-// derivesFrom tells whether the type is other or is derived from it.
-func (t *NodeType) derivesFrom(other *NodeType) bool {
-	for ; t != nil; t = t.Parent {
-		if t == other {
-			return true
-		}
-	}
-	return false
 }
 
 func (r resolver) service() *ServiceTemplate {
@@ -295,7 +265,7 @@ func (r resolver) walkNode(at Entity, name string, path []any, i int) (place, *p
 				inside = err
 			}
 		}
-		if c := n.capability(name); c != nil && inside == nil {
+		if c := n.Capability(name); c != nil && inside == nil {
 			p, err := r.walkCapability(at, c, path, i+1)
 			if err == nil {
 				return p, nil
@@ -309,7 +279,7 @@ func (r resolver) walkNode(at Entity, name string, path []any, i int) (place, *p
 	if inside != nil {
 		return place{}, inside
 	}
-	if i+1 < len(path) && n.declaresRequirement(name) {
+	if i+1 < len(path) && n.Type.Requirement(name) != nil {
 		return place{}, &pathError{code: "unassigned-requirement", arg: i, maybe: true,
 			message: fmt.Sprintf("the requirement %s of the node template %s has no target", name, n.Name)}
 	}
@@ -336,13 +306,13 @@ func (r resolver) walkCapability(at Entity, c *Capability, path []any, i int) (p
 		return place{}, &pathError{code: "function-arguments", arg: i, message: show(path[i]) + " is no name"}
 	}
 	names := assignmentNames(c.Properties)
-	known := assignmentNamed(c.Properties, name) != nil
+	known := assignment(c.Properties, name) != nil
 	if c.Type != nil {
-		known = known || propertyNamed(c.Type.Properties, name) != nil
+		known = known || propertyOf(c.Type.Properties, name) != nil
 		names = append(names, propertyNames(c.Type.Properties)...)
 	}
 	if c.Definition != nil {
-		known = known || propertyNamed(c.Definition.Properties, name) != nil
+		known = known || propertyOf(c.Definition.Properties, name) != nil
 		names = append(names, propertyNames(c.Definition.Properties)...)
 	}
 	if !known && r.attribute {
@@ -355,7 +325,7 @@ func (r resolver) walkCapability(at Entity, c *Capability, path []any, i int) (p
 }
 
 func capabilityAttribute(c *Capability, name string, names []string) (bool, []string) {
-	known := assignmentNamed(c.Attributes, name) != nil
+	known := assignment(c.Attributes, name) != nil
 	names = append(names, assignmentNames(c.Attributes)...)
 	if c.Type != nil {
 		known = known || attributeNamed(c.Type.Attributes, name) != nil
@@ -403,7 +373,7 @@ func (r resolver) policyPlace(p *Policy, path []any) (place, *pathError) {
 	if !ok {
 		return place{}, &pathError{code: "function-arguments", arg: 1, message: show(path[1]) + " is no name"}
 	}
-	if assignmentNamed(p.Properties, name) != nil || propertyNamed(p.Type.Properties, name) != nil {
+	if assignment(p.Properties, name) != nil || propertyOf(p.Type.Properties, name) != nil {
 		return place{entity: Entity{Service: r.service()}, policy: p, name: name, rest: path[2:]}, nil
 	}
 	return place{}, r.unknown("policy "+p.Name, name, 1, propertyNames(p.Type.Properties))
@@ -437,6 +407,6 @@ func (r resolver) unknown(owner, name string, arg int, names []string) *pathErro
 	return &pathError{
 		code: "unknown-" + what, arg: arg,
 		message:    fmt.Sprintf("the %s has no %s %s", owner, what, show(name)),
-		suggestion: closest(name, names),
+		suggestion: nearest(name, names),
 	}
 }

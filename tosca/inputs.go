@@ -16,10 +16,10 @@ func (t *ServiceTemplate) ResolveInputs(given map[string]any) (map[string]any, D
 	for _, p := range t.Inputs {
 		t.resolveInput(p, given, inputs, s)
 	}
-	for _, name := range sortedNames(given) {
-		if t.input(name) == nil {
+	for _, name := range sortedKeys(given) {
+		if t.Input(name) == nil {
 			d := s.errorf("unknown-input", Range{File: t.File}, "there is no input %s", show(name))
-			d.Suggestion = closest(name, t.inputNames())
+			d.Suggestion = nearest(name, t.inputNames())
 			d.Detail = "The template declares no such input."
 		}
 	}

@@ -136,10 +136,10 @@ func (c *valueChecker) properties(t *DataType, v *Value, entries []mapEntry) {
 		return // a root type: any map
 	}
 	for _, e := range entries {
-		def := propertyNamed(t.Properties, e.key)
+		def := propertyOf(t.Properties, e.key)
 		if def == nil {
 			d := c.fault("unknown-property", e.value, fmt.Sprintf("%s has no property %s", t.Name, show(e.key)), nil)
-			d.Suggestion = closest(e.key, propertyNames(t.Properties))
+			d.Suggestion = nearest(e.key, propertyNames(t.Properties))
 			continue
 		}
 		c.path = append(c.path, "."+e.key)
@@ -152,15 +152,6 @@ func (c *valueChecker) properties(t *DataType, v *Value, entries []mapEntry) {
 			d.Related = append(d.Related, RelatedRange{Range: def.Range, Message: "defined here"})
 		}
 	}
-}
-
-func propertyNamed(defs []*PropertyDefinition, name string) *PropertyDefinition {
-	for _, def := range defs {
-		if def.Name == name {
-			return def
-		}
-	}
-	return nil
 }
 
 func propertyNames(defs []*PropertyDefinition) []string {

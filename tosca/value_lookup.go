@@ -1,15 +1,6 @@
 package tosca
 
-// What templates and types have by name. Lists are short, so they are searched.
-
-func assignmentNamed(list []*Assignment, name string) *Assignment {
-	for _, a := range list {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
+// What templates and types have by name.
 
 func assignmentNames(list []*Assignment) []string {
 	names := make([]string, len(list))
@@ -20,12 +11,7 @@ func assignmentNames(list []*Assignment) []string {
 }
 
 func attributeNamed(list []*AttributeDefinition, name string) *AttributeDefinition {
-	for _, def := range list {
-		if def.Name == name {
-			return def
-		}
-	}
-	return nil
+	return first(list, func(def *AttributeDefinition) bool { return def.Name == name })
 }
 
 func attributeNames(list []*AttributeDefinition) []string {
@@ -36,60 +22,20 @@ func attributeNames(list []*AttributeDefinition) []string {
 	return names
 }
 
-func (n *NodeTemplate) capability(name string) *Capability {
-	for _, c := range n.Capabilities {
-		if c.Name == name {
-			return c
-		}
-	}
-	return nil
-}
-
 func (n *NodeTemplate) hasProperty(name string) bool {
-	return assignmentNamed(n.Properties, name) != nil || n.Type != nil && propertyNamed(n.Type.Properties, name) != nil
+	return n.Property(name) != nil || n.Type.Property(name) != nil
 }
 
 func (n *NodeTemplate) hasAttribute(name string) bool {
-	return assignmentNamed(n.Attributes, name) != nil || n.Type != nil && attributeNamed(n.Type.Attributes, name) != nil
+	return n.Attribute(name) != nil || n.Type.Attribute(name) != nil
 }
 
-func (n *NodeTemplate) declaresRequirement(name string) bool {
-	if n.Type == nil {
-		return false
-	}
-	for _, def := range n.Type.Requirements {
-		if def.Name == name {
-			return true
-		}
-	}
-	return false
+func (t *RelationshipTemplate) hasProperty(name string) bool {
+	return t.Property(name) != nil || t.Type.Property(name) != nil
 }
 
-func (n *NodeTemplate) artifact(name string) *Artifact {
-	for _, a := range n.Artifacts {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
-
-func (rel *RelationshipTemplate) hasProperty(name string) bool {
-	return assignmentNamed(rel.Properties, name) != nil || rel.Type != nil && propertyNamed(rel.Type.Properties, name) != nil
-}
-
-func (rel *RelationshipTemplate) hasAttribute(name string) bool {
-	return assignmentNamed(rel.Attributes, name) != nil || rel.Type != nil && attributeNamed(rel.Type.Attributes, name) != nil
-}
-
-// input returns the input of that name, or nil.
-func (t *ServiceTemplate) input(name string) *Parameter {
-	for _, p := range t.Inputs {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
+func (t *RelationshipTemplate) hasAttribute(name string) bool {
+	return t.Attribute(name) != nil || t.Type.Attribute(name) != nil
 }
 
 func (t *ServiceTemplate) inputNames() []string {

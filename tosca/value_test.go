@@ -149,21 +149,3 @@ func TestStaticDataIsTheCallers(t *testing.T) {
 	second, _ := v.Static()
 	require.Equal(t, map[string]any{"list": []any{int64(1), int64(2)}}, second)
 }
-
-func TestClosest(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name       string
-		candidates []string
-		want       string
-	}{
-		{"prot", []string{"host", "port"}, "port"},
-		{"Port", []string{"host", "port"}, "port"},
-		{"public_adress", []string{"private_address", "public_address"}, "public_address"},
-		{"zzz", []string{"host", "port"}, ""},
-		{"host", []string{"host"}, ""},
-		{"", []string{"host", ""}, ""},
-	} {
-		require.Equal(t, c.want, closest(c.name, c.candidates), c.name)
-	}
-}
