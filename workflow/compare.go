@@ -9,14 +9,20 @@ import (
 )
 
 // DiffOptions are what Compare may want to know beyond the templates. The
-// zero DiffOptions compare what is written.
+// zero DiffOptions compare what templates without inputs say.
 type DiffOptions struct {
 	// OldFiles and NewFiles are the archives of the templates. Files of
 	// operations and nodes are compared by content where both are given, else
 	// by path.
 	OldFiles, NewFiles fs.FS
-	// Eval evaluates a value of of.Service, the old or the new template. Where
-	// it is nil or fails for one of two values, both are compared as written.
+	// OldInputs and NewInputs are the inputs of the templates, defaults applied
+	// (tosca.ServiceTemplate.ResolveInputs).
+	OldInputs, NewInputs map[string]any
+	// Eval evaluates a value of of.Service, the old or the new template. nil
+	// means to evaluate what follows from templates and inputs alone; an
+	// attribute that only the deployment knows is then the same where it is
+	// that of the same node. Values that cannot be evaluated are compared as
+	// written.
 	Eval func(of tosca.Entity, v *tosca.Value) (any, error)
 	// Current are the states of the instances of the old template. Where it is
 	// not nil, nodes that are not started are among the changed ones, with
@@ -52,6 +58,9 @@ type DiffOptions struct {
 // they name the other node, not the node itself.
 func Compare(old, new *tosca.ServiceTemplate, opts DiffOptions) (*Diff, error) {
 	c := &comparer{old: old, new: new, opts: opts, files: map[[2]string]bool{}}
+	if c.opts.Eval == nil {
+		c.opts.Eval = c.eval
+	}
 	nodes := compareNamed(old.Nodes, new.Nodes, nodeName, c.node)
 	if c.err != nil {
 		return nil, c.err

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
@@ -37,19 +39,17 @@ func (s scope) values(old, new *tosca.Value) (a, b any, same bool) {
 	if old == nil || new == nil {
 		return written(old), written(new), old == new
 	}
-	if s.opts.Eval != nil {
-		a, errA := s.opts.Eval(s.oldEntity, old)
-		b, errB := s.opts.Eval(s.newEntity, new)
-		if errA == nil && errB == nil {
-			return a, b, reflect.DeepEqual(a, b)
-		}
+	a, errA := s.opts.Eval(s.oldEntity, old)
+	b, errB := s.opts.Eval(s.newEntity, new)
+	if errA != nil || errB != nil {
+		a, b = written(old), written(new)
 	}
-	a, b = written(old), written(new)
 	return a, b, reflect.DeepEqual(a, b)
 }
 
 // written is a value as it stands in the template: data, or a map from the name
-// of a function to its arguments.
+// of a function to its arguments. Of a list or map with calls in it, it is the
+// calls.
 func written(v *tosca.Value) any {
 	if v == nil {
 		return nil
@@ -59,8 +59,16 @@ func written(v *tosca.Value) any {
 	}
 	call := v.Call()
 	if call == nil {
-		return nil
+		calls := []any{}
+		for _, call := range v.Calls() {
+			calls = append(calls, writtenCall(call))
+		}
+		return calls
 	}
+	return writtenCall(call)
+}
+
+func writtenCall(call *tosca.Call) any {
 	args := make([]any, len(call.Args))
 	for i, arg := range call.Args {
 		args[i] = written(arg)
@@ -69,4 +77,70 @@ func written(v *tosca.Value) any {
 		return map[string]any{call.Function: args[0]}
 	}
 	return map[string]any{call.Function: args}
+}
+
+// eval evaluates a value of one of the templates without a deployment.
+func (c *comparer) eval(of tosca.Entity, v *tosca.Value) (any, error) {
+	inputs := c.opts.NewInputs
+	if of.Service == c.old {
+		inputs = c.opts.OldInputs
+	}
+	return v.Eval(of, undeployed(inputs))
+}
+
+// undeployed is a deployment of which only the inputs are known. What it does
+// not know is called by its name, so that equal questions have equal answers.
+type undeployed map[string]any
+
+func (u undeployed) Input(name string) (any, bool, error) {
+	value, ok := u[name]
+	return value, ok, nil
+}
+
+func (u undeployed) Attribute(of tosca.Entity, capability, name string) (any, bool, error) {
+	if assigned(of, capability, name) {
+		return nil, false, nil // the template's own value serves
+	}
+	return fmt.Sprintf("get_attribute(%s, %s, %s)", entityName(of), capability, name), true, nil
+}
+
+func (u undeployed) OperationOutput(of tosca.Entity, iface, operation, output string) (any, bool, error) {
+	return fmt.Sprintf("get_operation_output(%s, %s, %s, %s)", entityName(of), iface, operation, output), true, nil
+}
+
+func (u undeployed) Artifact(_ tosca.Entity, artifact *tosca.Artifact, location string, _ bool) (any, bool, error) {
+	return fmt.Sprintf("get_artifact(%s, %s)", artifact.File, location), true, nil
+}
+
+// assigned tells whether the template gives an attribute, or the property of
+// the same name, a value.
+func assigned(of tosca.Entity, capability, name string) bool {
+	var lists [][]*tosca.Assignment
+	switch {
+	case of.Relationship != nil:
+		lists = [][]*tosca.Assignment{of.Relationship.Properties, of.Relationship.Attributes}
+	case of.Node != nil && capability == "":
+		lists = [][]*tosca.Assignment{of.Node.Properties, of.Node.Attributes}
+	case of.Node != nil:
+		for _, c := range of.Node.Capabilities {
+			if c.Name == capability {
+				lists = append(lists, c.Properties, c.Attributes)
+			}
+		}
+	}
+	return slices.ContainsFunc(lists, func(list []*tosca.Assignment) bool {
+		return slices.ContainsFunc(list, func(a *tosca.Assignment) bool { return a.Name == name && a.Value != nil })
+	})
+}
+
+// entityName names a node, or a relationship by its source and requirement.
+func entityName(of tosca.Entity) string {
+	switch {
+	case of.Relationship != nil && of.Relationship.Requirement != nil:
+		r := of.Relationship.Requirement
+		return r.Source.Name + "." + requirementName(r)
+	case of.Node != nil:
+		return of.Node.Name
+	}
+	return "the service"
 }

@@ -1,10 +1,6 @@
 package workflow
 
-import (
-	"strconv"
-
-	"github.com/seed-a4fd30b5/orchestrator/tosca"
-)
+import "strconv"
 
 // NodeID is the ID of an instance of a node template: NodeID("web", 0) is
 // "web_0". Index counts the instances of one template from 0.
@@ -19,10 +15,4 @@ func NodeID(template string, index int) string {
 // relationships between the same two nodes have IDs of their own.
 func RelationshipID(source, target, requirement string, index int) string {
 	return source + "--" + target + "--" + requirement + "." + strconv.Itoa(index)
-}
-
-// requirementID is the ID of the relationship instance of a requirement
-// between the first instances of its ends.
-func requirementID(r *tosca.Requirement) string {
-	return RelationshipID(NodeID(r.Source.Name, 0), NodeID(r.Target.Name, 0), r.Name, r.Index)
 }

@@ -43,7 +43,7 @@ func Workflow(t *tosca.ServiceTemplate, name string, current Current, opts Optio
 		return nil, noWorkflow(t, name)
 	}
 	return makePlan(name, current, opts, pass{"compile", func(p *planner) error {
-		c := newCompiler(p, t)
+		c := newCompiler(p, "plan workflow", t)
 		_, err := c.workflow(w, w.Name+".", nil)
 		return err
 	}})
@@ -69,6 +69,8 @@ func known(what string, names []string) string {
 // compiler turns workflows and triggers into steps.
 type compiler struct {
 	*planner
+	// op is what is being done, for errors.
+	op     string
 	t      *tosca.ServiceTemplate
 	nodes  map[string]*tosca.NodeTemplate
 	groups map[string]*tosca.Group
@@ -80,8 +82,8 @@ type compiler struct {
 	created map[*tosca.NodeTemplate]bool
 }
 
-func newCompiler(p *planner, t *tosca.ServiceTemplate) *compiler {
-	c := &compiler{planner: p, t: t,
+func newCompiler(p *planner, op string, t *tosca.ServiceTemplate) *compiler {
+	c := &compiler{planner: p, op: op, t: t,
 		nodes:   make(map[string]*tosca.NodeTemplate, len(t.Nodes)),
 		groups:  make(map[string]*tosca.Group, len(t.Groups)),
 		created: map[*tosca.NodeTemplate]bool{},
@@ -97,7 +99,7 @@ func newCompiler(p *planner, t *tosca.ServiceTemplate) *compiler {
 
 // fail is an error about a step of a workflow, or a trigger.
 func (c *compiler) fail(code errs.Code, where, format string, args ...any) error {
-	return errs.New(code, "plan workflow", where, format, args...)
+	return errs.New(code, c.op, where, format, args...)
 }
 
 // workflow adds the steps of a workflow behind the given ones and returns those

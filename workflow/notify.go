@@ -44,7 +44,7 @@ func Notify(t *tosca.ServiceTemplate, event string, current Current, opts Option
 			Err: errs.New(errs.NotFound, "", "", "no policy has a trigger of that name or for that event"), Hint: known("triggers", names)}
 	}
 	return makePlan("notify", current, opts, pass{"compile triggers", func(p *planner) error {
-		c := newCompiler(p, t)
+		c := newCompiler(p, "notify", t)
 		// tails are the last steps so far on each node: triggers act in order.
 		tails := map[string][]int{}
 		for _, pt := range found {

@@ -19,6 +19,11 @@ func node(name string, operations ...string) *tosca.NodeTemplate {
 // implementing makes an interface of that name with implemented operations.
 func implementing(name string, operations ...string) *tosca.Interface {
 	i := &tosca.Interface{Name: name}
+	if name == "Standard" {
+		i.Type = &tosca.InterfaceType{TypeHeader: tosca.TypeHeader{Name: "my.Standard"}, Parent: &tosca.InterfaceType{
+			TypeHeader: tosca.TypeHeader{Name: "tosca.interfaces.node.lifecycle.Standard"},
+		}}
+	}
 	for _, op := range operations {
 		i.Operations = append(i.Operations, &tosca.Operation{
 			Name: op, Interface: name,
@@ -62,6 +67,9 @@ func lines(p *workflow.Plan) []string {
 		}
 		if s.Subject != "" && s.Subject != s.Instance {
 			line += " @" + s.Subject
+		}
+		if s.Guard != "" {
+			line += " if " + s.Guard
 		}
 		if s.Optional {
 			line += " optional"

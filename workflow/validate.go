@@ -45,7 +45,10 @@ func (p *Plan) Validate() error {
 	}
 	instances := make(map[string]bool, len(p.Create))
 	for _, in := range p.Create {
-		if in.ID == "" || instances[in.ID] {
+		if in.ID == "" {
+			return invalid("an instance has no ID")
+		}
+		if instances[in.ID] {
 			return invalid("two instances have the ID %q; rename one of the nodes", in.ID)
 		}
 		instances[in.ID] = true
