@@ -249,6 +249,8 @@ func (r resolver) walk(at Entity, path []any, i int) (place, *pathError) {
 	return r.walkNode(at, name, path, i)
 }
 
+// walkNode takes a name for a requirement, else a capability, where more comes
+// behind it, else for a property or attribute of the node.
 func (r resolver) walkNode(at Entity, name string, path []any, i int) (place, *pathError) {
 	n := at.Node
 	var inside *pathError
@@ -265,12 +267,14 @@ func (r resolver) walkNode(at Entity, name string, path []any, i int) (place, *p
 				inside = err
 			}
 		}
-		if c := n.Capability(name); c != nil && inside == nil {
+		if c := n.Capability(name); c != nil {
 			p, err := r.walkCapability(at, c, path, i+1)
 			if err == nil {
 				return p, nil
 			}
-			inside = err
+			if inside == nil {
+				inside = err
+			}
 		}
 	}
 	if n.hasProperty(name) || r.attribute && n.hasAttribute(name) {
