@@ -17,7 +17,7 @@ type checker struct {
 
 func (c *checker) check() {
 	c.exists, c.told = map[string]bool{}, map[*Artifact]bool{}
-	c.defaults()
+	c.definitions()
 	c.cycles()
 	for _, n := range c.t.Nodes {
 		c.node(n)
@@ -44,10 +44,16 @@ func (c *checker) check() {
 	c.typeFiles()
 }
 
-// defaults checks the defaults of types against their definitions.
-func (c *checker) defaults() {
-	for _, l := range c.types.defaults {
+// definitions checks the definitions of properties and inputs, and their defaults.
+func (c *checker) definitions() {
+	for _, l := range c.types.definitions {
+		l.item.Schema.checkDefinition(l.doc.s)
 		l.item.Schema.checkDefault(l.item.Default, l.doc.s, l.item.Name)
+	}
+	for _, list := range [][]*Parameter{c.t.Inputs, c.t.Outputs} {
+		for _, p := range list {
+			p.Schema.checkDefinition(c.s)
+		}
 	}
 }
 
@@ -96,6 +102,7 @@ func (c *checker) operations(self Entity, list []*Interface) {
 			}
 			if self.Relationship == nil {
 				c.calls(self, op.Inputs)
+				c.missingInputs(self.Node, op)
 				continue
 			}
 			for _, in := range op.Inputs {
@@ -115,6 +122,17 @@ func (c *checker) operations(self Entity, list []*Interface) {
 	}
 }
 
+// missingInputs warns of required inputs without a value: the operation runs
+// without them.
+func (c *checker) missingInputs(n *NodeTemplate, op *Operation) {
+	for _, def := range op.required {
+		if op.Input(def.Name) == nil {
+			c.s.warnf(codeMissingInput, n.Range, "the operation %q of %q gets no value for its required input %q", op.Name, n.Name, def.Name).Related =
+				[]RelatedRange{{def.Range, "the input is defined here"}}
+		}
+	}
+}
+
 func (c *checker) interfaces(list []*Interface) {
 	for _, i := range list {
 		for _, op := range i.Operations {
@@ -130,8 +148,13 @@ func (c *checker) implementation(impl *Implementation, sev Severity) {
 	if impl == nil {
 		return
 	}
-	if impl.Primary != nil {
-		c.artifact(impl.Primary, sev)
+	if a := impl.Primary; a != nil {
+		if a.Type == nil && !c.told[a] {
+			c.s.warnf(codeUnknownArtifactType, a.Range, "the file %q has an extension of no artifact type", a.File).Detail =
+				"Give the implementation as a map with file and type, so that it is known what runs it."
+		}
+		c.artifact(a, sev)
+		c.told[a] = true
 	}
 	for _, a := range impl.Dependencies {
 		c.artifact(a, sev)
@@ -168,6 +191,9 @@ func (c *checker) typeFiles() {
 		c.artifact(l.item, Warning)
 	}
 	for _, l := range c.types.implementations {
+		if a := l.item.Primary; a != nil && a.Name == "" && !strings.ContainsAny(a.File, "./") {
+			continue // the name of an artifact that the templates bring
+		}
 		c.implementation(l.item, Warning)
 	}
 }

@@ -2,13 +2,17 @@ package tosca
 
 // Pos is a place in a file. Line and Column count from 1; Column counts
 // characters, not bytes.
-type Pos struct{ Line, Column int }
+type Pos struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
 
 // Range is a piece of a file. End is the place just behind the last character.
 // A zero Start means the whole file.
 type Range struct {
-	File       string
-	Start, End Pos
+	File  string `json:"file"`
+	Start Pos    `json:"start"`
+	End   Pos    `json:"end"`
 }
 
 // Severity tells how bad a Diagnostic is.
@@ -26,26 +30,26 @@ const (
 
 // Diagnostic is one fault found in a template.
 type Diagnostic struct {
-	Severity Severity
+	Severity Severity `json:"severity"`
 	// Code is stable over releases, such as "unknown-type". See Codes.
-	Code string
+	Code string `json:"code"`
 	// Summary is one line without the place.
-	Summary string
+	Summary string `json:"summary"`
 	// Detail says what was expected and what to do.
-	Detail string
-	Range  Range
+	Detail string `json:"detail,omitempty"`
+	Range  Range  `json:"range"`
 	// Related are other places worth seeing.
-	Related []RelatedRange
+	Related []RelatedRange `json:"related,omitempty"`
 	// Suggestion is the name probably meant; empty where nothing comes near.
-	Suggestion string
+	Suggestion string `json:"suggestion,omitempty"`
 	// Section is where the specification says so, such as "TOSCA 1.3, 3.8.2".
-	Section string
+	Section string `json:"section,omitempty"`
 }
 
 // RelatedRange is a further place with what is there.
 type RelatedRange struct {
-	Range   Range
-	Message string
+	Range   Range  `json:"range"`
+	Message string `json:"message"`
 }
 
 // Diagnostics are the faults found in a template, in order of file and place.

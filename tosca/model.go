@@ -436,6 +436,8 @@ type Operation struct {
 	Inputs  []*Assignment
 	Outputs []*OutputMapping
 	Range   Range
+	// required are the definitions of required inputs without a default.
+	required []*PropertyDefinition
 }
 
 // Implementation is what implements an operation.

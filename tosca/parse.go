@@ -66,10 +66,18 @@ func (d *document) wrongShape(n *yamlx.Node, what, want string) {
 	d.errorf(codeWrongShape, n, "%s must be %s, not %s", what, want, got)
 }
 
+// article puts the indefinite article before a word.
+func article(word string) string {
+	if strings.ContainsRune("aeio", rune(word[0])) {
+		return "an " + word
+	}
+	return "a " + word
+}
+
 // fields returns the entries of a construct and reports those whose keyname
 // the version does not know. It is nil for anything but a map.
 func (d *document) fields(n *yamlx.Node, construct string) []yamlx.Field {
-	list := d.entries(n, "a "+construct)
+	list := d.entries(n, article(construct))
 	for _, f := range list {
 		d.keyname(f.Key, construct)
 	}
@@ -81,7 +89,7 @@ func (d *document) keyname(key *yamlx.Node, construct string) bool {
 	table := keynames[construct]
 	span, ok := table[key.Text]
 	if !ok {
-		dia := d.errorf(codeUnknownKeyname, key, "a %s has no keyname %q", construct, key.Text)
+		dia := d.errorf(codeUnknownKeyname, key, "%s has no keyname %q", article(construct), key.Text)
 		valid := table.names(d.v.level)
 		dia.Suggestion = nearest(key.Text, valid)
 		dia.Detail = "The keynames are " + strings.Join(valid, ", ") + "."

@@ -73,6 +73,13 @@ func (b *builder) plainOperation(def *InterfaceDefinition, op *OperationDefiniti
 		all.set(a.Name, a)
 	}
 	o.Inputs = all.list
+	for _, defs := range [][]*PropertyDefinition{def.Inputs, op.Inputs} {
+		for _, p := range defs {
+			if p.Required && p.Default == nil && p.Schema != nil {
+				o.required = append(o.required, p)
+			}
+		}
+	}
 	return o
 }
 

@@ -26,6 +26,10 @@ func (b *builder) declareNode(d *document, f yamlx.Field) {
 // their own entries laid over it.
 func (b *builder) copyNodes() {
 	bodies := make([]*yamlx.Node, len(b.nodes))
+	bad := func(draft *nodeDraft, at *yamlx.Node, format string, args ...any) *Diagnostic {
+		draft.broken = true
+		return draft.doc.errorf(codeBadCopy, at, format, args...)
+	}
 	for i, draft := range b.nodes {
 		bodies[i] = draft.body
 		c := draft.body.Get("copy")
@@ -35,9 +39,9 @@ func (b *builder) copyNodes() {
 		source := b.drafts[c.Text]
 		switch {
 		case source == nil:
-			draft.doc.errorf(codeBadCopy, c, "there is no node template %q to copy", c.Text).Suggestion = nearest(c.Text, sortedKeys(b.drafts))
+			bad(draft, c, "there is no node template %q to copy", c.Text).Suggestion = nearest(c.Text, sortedKeys(b.drafts))
 		case !source.body.Get("copy").IsNull():
-			draft.doc.errorf(codeBadCopy, c, "%q is itself a copy; copy what it copies", c.Text)
+			bad(draft, c, "%q is itself a copy; copy what it copies", c.Text)
 		default:
 			bodies[i] = overlay(source.body, draft.body, 1)
 		}
@@ -102,7 +106,7 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 	d.fields(body, "node template")
 	n.Type = typeNamed[NodeType](d, nodeKind, body.Get("type"))
 	if n.Type == nil {
-		if body.Get("type").IsNull() {
+		if body.Get("type").IsNull() && !draft.broken {
 			d.errorf(codeMissingKeyname, draft.key, "the node template %q has no type", n.Name)
 		}
 		n.Type, draft.broken = &NodeType{}, true

@@ -158,6 +158,10 @@ func (d *document) activity(f yamlx.Field) *Activity {
 // Source: TOSCA 1.3 section 3.6.25.
 func (d *document) condition(n *yamlx.Node) *Condition {
 	and := &Condition{Op: "and", Range: d.rng(n)}
+	if n.Kind == yamlx.Scalar {
+		d.warnf(codeOddCondition, n, "the condition %q is not understood and ignored", n.Text)
+		return and
+	}
 	for _, f := range d.filterEntries(n, "a condition") {
 		if c := d.clause(f); c != nil {
 			and.Operands = append(and.Operands, c)

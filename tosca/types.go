@@ -204,7 +204,7 @@ func typeNamed[T any](d *document, kind typeKind, n *yamlx.Node) *T {
 	if n.IsNull() {
 		return nil
 	}
-	name := d.text(n, "the name of a "+kind.String())
+	name := d.text(n, "the name of "+article(kind.String()))
 	if name == "" {
 		return nil
 	}
@@ -218,22 +218,27 @@ func typeNamed[T any](d *document, kind typeKind, n *yamlx.Node) *T {
 
 func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
 	dia := d.errorf(codeUnknownType, n, "there is no %s %q", kind, n.Text)
+	for other := range kinds {
+		if other != kind && d.lookup(other, n.Text) != nil {
+			dia.Detail = n.Text + " is " + article(other.String()) + "."
+			return
+		}
+	}
 	var names []string
 	d.visible(kind, func(name string, _ *typeDecl) {
 		if len(names) < 20_000 {
 			names = append(names, name)
 		}
-	})
-	if dia.Suggestion = nearest(n.Text, names); dia.Suggestion != "" {
-		return
-	}
-	for other := range kinds {
-		if other != kind && d.lookup(other, n.Text) != nil {
-			dia.Detail = n.Text + " is a " + other.String() + "."
-			return
+		if strings.HasSuffix(name, ":"+n.Text) && dia.Suggestion == "" {
+			dia.Suggestion = name // the prefix was forgotten
 		}
+	})
+	if near := nearest(n.Text, names); near != "" {
+		dia.Suggestion = near
 	}
-	dia.Detail = "Declare it under " + kindInfo[kind].section + " or import the file that does."
+	if dia.Suggestion == "" {
+		dia.Detail = "Declare it under " + kindInfo[kind].section + " or import the file that does."
+	}
 }
 
 // typesNamed returns the types of a list of names.

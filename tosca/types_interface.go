@@ -209,7 +209,10 @@ func (d *document) outputs(n *yamlx.Node) []*OutputMapping {
 			continue
 		}
 		if e := path[0]; e != "SELF" && e != "SOURCE" && e != "TARGET" {
-			d.errorf(codeBadOutput, v.Items[0], "an output is mapped to SELF, SOURCE or TARGET, not %q", e).Suggestion = nearest(strings.ToUpper(e), []string{"SELF", "SOURCE", "TARGET"})
+			dia := d.errorf(codeBadOutput, v.Items[0], "an output is mapped to SELF, SOURCE or TARGET, not %q", e)
+			if up := strings.ToUpper(e); up == "SELF" || up == "SOURCE" || up == "TARGET" {
+				dia.Suggestion = up
+			}
 			continue
 		}
 		out = append(out, &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)})

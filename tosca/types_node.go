@@ -18,6 +18,32 @@ func (r *typeResolver) nodeType(d *document, n *yamlx.Node, x *NodeType) {
 	x.Capabilities = r.capabilities(d, n.Get("capabilities"), p.Capabilities)
 	x.Requirements = r.requirements(d, n.Get("requirements"), p.Requirements)
 	x.Interfaces = r.interfaces(d, n.Get("interfaces"), p.Interfaces, x.Artifacts)
+	if !d.builtin {
+		d.nameClashes(n, x, p)
+	}
+}
+
+// nameClashes warns where a type makes a requirement and a capability of one
+// name, unless it inherits them.
+func (d *document) nameClashes(n *yamlx.Node, x, parent *NodeType) {
+	if len(x.Requirements) == 0 || n.Get("requirements") == nil && n.Get("capabilities") == nil {
+		return
+	}
+	caps := make(map[string]*CapabilityDefinition, len(x.Capabilities))
+	for _, c := range x.Capabilities {
+		caps[c.Name] = c
+	}
+	for _, q := range x.Requirements {
+		c := caps[q.Name]
+		if c == nil || parent.Capability(q.Name) != nil && parent.Requirement(q.Name) != nil {
+			continue
+		}
+		later := q.Range
+		if c.Range.File == d.name && (q.Range.File != d.name || c.Range.Start.Line > q.Range.Start.Line) {
+			later = c.Range
+		}
+		d.s.warnf(codeNameClash, later, "%q is a requirement and a capability of %s; [SELF, %s, ...] means the requirement", q.Name, x.Name, q.Name)
+	}
 }
 
 // capabilities reads capability definitions. A definition of an inherited name

@@ -14,8 +14,8 @@ type typeResolver struct {
 	// against the files.
 	implementations []located[*Implementation]
 	artifacts       []located[*Artifact]
-	// defaults are the definitions with a default to be checked.
-	defaults []located[*PropertyDefinition]
+	// definitions are to be checked when all data types are complete.
+	definitions []located[*PropertyDefinition]
 }
 
 // located is something with the file that declares it.

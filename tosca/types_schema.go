@@ -52,9 +52,7 @@ func (r *typeResolver) properties(d *document, n *yamlx.Node, inherited []*Prope
 	for _, f := range fields {
 		old, _ := all.get(f.Key.Text)
 		p := d.property(f, old, construct)
-		if p.Default != nil {
-			r.defaults = append(r.defaults, located[*PropertyDefinition]{d, p})
-		}
+		r.definitions = append(r.definitions, located[*PropertyDefinition]{d, p})
 		all.set(p.Name, p)
 	}
 	return all.list

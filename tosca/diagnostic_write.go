@@ -1,0 +1,139 @@
+package tosca
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"unicode"
+)
+
+// WriteOptions say how WriteDiagnostics writes.
+type WriteOptions struct {
+	// Color uses the colours of ANSI terminals.
+	Color bool
+	// Width is how many characters of a source line are shown at most.
+	// Default 160.
+	Width int
+}
+
+// WriteDiagnostics writes diagnostics for people: each with its source line
+// from fsys, the range underlined, what to do, and related places. The source
+// is left out where fsys is nil or does not have the file. opts may be nil.
+func WriteDiagnostics(w io.Writer, fsys fs.FS, ds Diagnostics, opts *WriteOptions) error {
+	out := excerpts{w: bufio.NewWriter(w), fsys: fsys, lines: map[string][]string{}, width: 160}
+	if opts != nil {
+		out.color = opts.Color
+		if opts.Width > 0 {
+			out.width = opts.Width
+		}
+	}
+	for _, d := range ds {
+		out.diagnostic(d)
+	}
+	return out.w.Flush()
+}
+
+type excerpts struct {
+	w     *bufio.Writer
+	fsys  fs.FS
+	lines map[string][]string
+	color bool
+	width int
+}
+
+// The colours of ANSI terminals (ECMA-48, SGR).
+const (
+	styleBold   = "1"
+	styleRed    = "1;31"
+	styleYellow = "1;33"
+	styleBlue   = "34"
+)
+
+func (x *excerpts) paint(style, text string) string {
+	if !x.color {
+		return text
+	}
+	return "\x1b[" + style + "m" + text + "\x1b[0m"
+}
+
+func (x *excerpts) diagnostic(d *Diagnostic) {
+	style := styleRed
+	if d.Severity == Warning {
+		style = styleYellow
+	}
+	if at := d.Range.String(); at != "" {
+		fmt.Fprintf(x.w, "%s: ", x.paint(styleBold, printable(at)))
+	}
+	fmt.Fprintf(x.w, "%s %s [%s]\n", x.paint(style, d.Severity.String()+":"), printable(d.Summary), d.Code)
+	x.excerpt(d.Range, style)
+	if d.Suggestion != "" {
+		fmt.Fprintf(x.w, "      Did you mean %q?\n", d.Suggestion)
+	}
+	for _, line := range strings.Split(d.Detail, "\n") {
+		if line != "" {
+			fmt.Fprintf(x.w, "      %s\n", printable(line))
+		}
+	}
+	if d.Section != "" {
+		fmt.Fprintf(x.w, "      See %s.\n", d.Section)
+	}
+	for _, r := range d.Related {
+		fmt.Fprintf(x.w, "      %s: %s\n", printable(r.Range.String()), printable(r.Message))
+		x.excerpt(r.Range, styleBlue)
+	}
+}
+
+// excerpt writes the first line of a range with the range underlined.
+func (x *excerpts) excerpt(r Range, style string) {
+	lines := x.source(r.File)
+	if r.Start.Line < 1 || r.Start.Line > len(lines) {
+		return
+	}
+	text := []rune(strings.TrimRight(lines[r.Start.Line-1], "\r"))
+	start := min(max(r.Start.Column-1, 0), len(text))
+	end := len(text)
+	if r.End.Line == r.Start.Line {
+		end = min(max(r.End.Column-1, start+1), max(len(text), start+1))
+	}
+	if start > x.width*3/4 { // show the part that matters of a long line
+		cut := start - x.width/2
+		text, start, end = text[cut:], start-cut, end-cut
+	}
+	if len(text) > x.width {
+		text = text[:x.width]
+	}
+	end = max(min(end, x.width), start+1)
+	fmt.Fprintf(x.w, "%5d | %s\n", r.Start.Line, printable(string(text)))
+	fmt.Fprintf(x.w, "      | %s%s\n", strings.Repeat(" ", start), x.paint(style, strings.Repeat("^", end-start)))
+}
+
+// source returns the lines of a file; none where it cannot be read.
+func (x *excerpts) source(file string) []string {
+	if lines, ok := x.lines[file]; ok || x.fsys == nil || !fs.ValidPath(file) {
+		return lines
+	}
+	var lines []string
+	if src, err := fs.ReadFile(x.fsys, file); err == nil {
+		for line := range bytes.SplitSeq(src, []byte("\n")) {
+			lines = append(lines, string(line))
+		}
+	}
+	x.lines[file] = lines
+	return lines
+}
+
+// printable replaces what could confuse a terminal, one character for one.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
