@@ -1,158 +1,169 @@
 package executor
 
 import (
-	"io/fs"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
-// Config says what an Engine is made of. Store is required; without Drivers
-// only service templates without implemented operations can be deployed.
-type Config struct {
-	// Store keeps the deployments. The engine does not close it.
-	Store state.Store
-	// Drivers are asked in order; the first that accepts an operation runs it.
-	Drivers []Driver
-	// Owner is this engine's name in leases. Default: host name and process number.
-	Owner string
-	// Workers is how many operations may run at once in this engine. An
-	// operation that goes on by itself after Driver.Start returned holds no
-	// worker. Default 4.
-	Workers int
-	// PerHost and PerDriver bound the operations at once on one host (this
-	// machine excepted) and in one driver (by its name), from start to end,
-	// whether they hold a worker or not; 0 or absent for no limit.
-	PerHost   int
-	PerDriver map[string]int
-	// LeaseTTL is how long a deployment stays locked after this process died.
-	// The lease is renewed every third of it. Default 30 s.
-	LeaseTTL time.Duration
-	// PollInterval is how often running operations are asked after. Default 1 s.
-	PollInterval time.Duration
-	// CancelGrace is how long a cancelled or timed-out operation may take to
-	// stop before its outcome counts as unknown. Default 30 s.
-	CancelGrace time.Duration
-	// Retry is the policy for operations that fail with a Retryable error.
-	Retry RetryPolicy
-	// OnFailure says what happens to the rest of a run when an operation failed.
-	// Default Stop.
-	OnFailure FailurePolicy
-	// RerunLost makes the engine run operations again whose outcome was lost in
-	// a crash. Default: they fail, and only Resume runs them again. An operation
-	// can allow it by itself with the metadata "rerunnable: true" of its node template.
-	RerunLost bool
-	// Key is an AES-256 key (32 bytes) under which sensitive values are stored.
-	// Without it they are not stored: sensitive inputs must be given to each
-	// call that needs them, in Request.Inputs or Options.Inputs.
-	Key []byte
-	// Observe is called with each event, in order, from one goroutine at a
-	// time for each run. It must not block for long, and must not call the engine.
-	Observe func(Event)
-	// Logger is silent by default.
-	Logger hclog.Logger
+// Engine deploys service templates and keeps the deployments under control. It
+// is safe for concurrent use; of one deployment, one run goes on at a time,
+// whatever the number of engines that share the store.
+type Engine struct {
+	cfg     Config
+	vault   *vault
+	limits  *limits
+	pollers map[string]*poller
+	loaded  templateCache
+
+	stop func() // ends the pollers
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup // runs and pollers
 }
 
-// RetryPolicy says when to try a retryable failure again.
-type RetryPolicy struct {
-	// Attempts is how often an operation is tried altogether. Default 3; 1 for no retries.
-	Attempts int
-	// Backoff is the wait before the second attempt, doubled for each further
-	// one up to MaxBackoff. Defaults 1 s and 1 min.
-	Backoff, MaxBackoff time.Duration
+// New makes an Engine. The error has code InvalidArgument where the Config
+// cannot work.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	v, err := newVault(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &Engine{
+		cfg: cfg, vault: v, stop: cancel,
+		limits: newLimits(cfg.Workers, cfg.PerHost, cfg.PerDriver), pollers: map[string]*poller{},
+	}
+	for _, d := range cfg.Drivers {
+		e.pollers[d.Name()] = &poller{
+			ctx: ctx, driver: d, interval: cfg.PollInterval, log: cfg.Logger, wg: &e.busy, watched: map[string]watch{},
+		}
+	}
+	return e, nil
 }
 
-// FailurePolicy says what happens to the rest of a run when an operation failed.
-type FailurePolicy string
-
-// The failure policies.
-const (
-	// Stop lets the running operations finish and starts nothing new.
-	Stop FailurePolicy = "stop"
-	// Continue goes on with everything that does not depend on the failed step.
-	Continue FailurePolicy = "continue"
-)
-
-// Archive is the files of a service template: what csar.Open returns.
-type Archive interface {
-	// FS is the archive's root, Entry the path of the service template in it.
-	FS() fs.FS
-	Entry() string
+func (c *Config) check() error {
+	const doing = "make an engine"
+	if c.Store == nil {
+		return &errs.Error{Code: errs.InvalidArgument, Op: doing, Err: errors.New("Config.Store is missing"),
+			Hint: "use memory.New for tests, bolt.Open for a file"}
+	}
+	names := map[string]bool{}
+	for _, d := range c.Drivers {
+		if d.Name() == "" || names[d.Name()] {
+			return errs.New(errs.InvalidArgument, doing, "", "two drivers are called %q, or one has no name", d.Name())
+		}
+		names[d.Name()] = true
+	}
+	switch c.OnFailure {
+	case "", Stop, Continue:
+		return nil
+	}
+	return errs.New(errs.InvalidArgument, doing, "", "unknown Config.OnFailure %q", c.OnFailure)
 }
 
-// Request is what Deploy and Update are asked to do.
-type Request struct {
-	// Deployment is the ID. Required.
-	Deployment string
-	// Archive holds the service template. For Deploy of a known deployment nil means the stored one.
-	Archive Archive
-	// Inputs of the service template. nil means those stored, where there are some.
-	Inputs map[string]any
-	// Labels are stored with the deployment; nil leaves those stored.
-	Labels map[string]string
-	// Clean makes Deploy forget the instances of an earlier deployment first
-	// (without undeploying them) and deploy everything anew.
-	Clean bool
-	// Workers is how many operations of this run may run at once, instead of
-	// Config.Workers, where it is not 0.
-	Workers int
-	// OnFailure and RerunLost override those of Config for this run where they are not zero.
-	OnFailure FailurePolicy
-	RerunLost bool
+func (c Config) withDefaults() Config {
+	if c.Owner == "" {
+		host, _ := os.Hostname()
+		c.Owner = fmt.Sprintf("%s/%d", host, os.Getpid())
+	}
+	c.Workers = orElse(c.Workers, 4)
+	c.LeaseTTL = orElse(c.LeaseTTL, 30*time.Second)
+	c.PollInterval = orElse(c.PollInterval, time.Second)
+	c.CancelGrace = orElse(c.CancelGrace, 30*time.Second)
+	c.Retry.Attempts = orElse(c.Retry.Attempts, 3)
+	c.Retry.Backoff = orElse(c.Retry.Backoff, time.Second)
+	c.Retry.MaxBackoff = orElse(c.Retry.MaxBackoff, time.Minute)
+	if c.OnFailure == "" {
+		c.OnFailure = Stop
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	c.Drivers = slices.Clone(c.Drivers)
+	return c
 }
 
-// Options are for runs of a deployment that is known: Undeploy, Notify,
-// RunWorkflow and Resume. The zero value is ready.
-type Options struct {
-	// Inputs are laid over the stored inputs of the service template: needed
-	// for sensitive ones that are not stored (Config.Key).
-	Inputs map[string]any
-	// Notification is what came with the event (Notify): it is handed to the
-	// operations as the input "notification".
-	Notification any
-	Workers   int
-	OnFailure FailurePolicy
-	RerunLost bool
+// orElse is v, or the default where v is not positive.
+func orElse[T ~int | ~int64](v, byDefault T) T {
+	if v <= 0 {
+		return byDefault
+	}
+	return v
 }
 
-// Result is how a run ended.
-type Result struct {
-	// Run is the run as recorded; nil where there was nothing to do.
-	Run *state.Run
-	// Plan is what was taken through.
-	Plan *workflow.Plan
-	// Failures are the operations that failed by themselves, not their consequences.
-	Failures []*OperationError
+// Close refuses new runs, waits for those that go on and stops the engine. To
+// stop the runs too, end their contexts first. The store stays open.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
+	e.busy.Wait()
+	return nil
 }
 
-// Output is an output of a service template.
-type Output struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	// Value is data; nil while it has none. A sensitive one is a Secret.
-	Value any `json:"value"`
+// enter counts a run, unless the engine is closed.
+func (e *Engine) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errs.New(errs.FailedPrecondition, "use the engine", "", "it is closed")
+	}
+	e.busy.Add(1)
+	return nil
 }
 
-// Secret is a value that prints as "***" everywhere; Reveal returns the value.
-type Secret = redact.Secret
+// commit writes to the store. While the store does not answer it tries again,
+// as long as the lease lasts: after that nobody may write.
+func (e *Engine) commit(ctx context.Context, id string, c *state.Commit) (uint64, error) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		revision, err := e.cfg.Store.Commit(ctx, id, c)
+		if errs.CodeOf(err) != errs.Unavailable || time.Now().Add(wait).After(c.Lease.Expires) {
+			return revision, err
+		}
+		e.cfg.Logger.Warn("the store does not answer", "deployment", id, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
 
-// Info is what is known of a deployment. Sensitive values in it are "***".
-type Info struct {
-	// Deployment is the record.
-	Deployment *state.Deployment `json:"deployment"`
-	// Status is computed from the states of the nodes and the last run.
-	Status state.Status `json:"status"`
-	// Run is the last run; nil if there was none.
-	Run *state.Run `json:"run,omitempty"`
-	// Instances are the nodes and relationships in order of ID.
-	Instances []*state.Instance `json:"instances"`
-	// Name, Author and TemplateVersion come from the service template's metadata.
-	Name            string `json:"template_name,omitempty"`
-	Author          string `json:"template_author,omitempty"`
-	TemplateVersion string `json:"template_version,omitempty"`
-	// Inputs are those given, by name.
-	Inputs map[string]any `json:"inputs,omitempty"`
+// planning is what planners want to know of this engine.
+func (e *Engine) planning() workflow.Options {
+	return workflow.Options{Claims: func(n *tosca.NodeTemplate, iface, operation string) bool {
+		op := &Operation{Node: n, Interface: iface, Name: operation}
+		return slices.ContainsFunc(e.cfg.Drivers, func(d Driver) bool { return d.Accepts(op) })
+	}}
+}
+
+// putBlob stores content and returns its digest.
+func (e *Engine) putBlob(ctx context.Context, content []byte) (string, error) {
+	digest := digestOf(content)
+	return digest, e.cfg.Store.PutBlob(ctx, digest, bytes.NewReader(content))
+}
+
+func digestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }

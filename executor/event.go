@@ -30,6 +30,9 @@ const (
 	OperationDetail EventKind = "operation-detail"
 	// AttributeChanged: an attribute of Instance has a new value.
 	AttributeChanged EventKind = "attribute-changed"
+	// ConditionExamined: a condition of a workflow or trigger held or not (State
+	// "true" or "false").
+	ConditionExamined EventKind = "condition-examined"
 	// Warning: something is not as it should be, and the run goes on (Err).
 	Warning EventKind = "warning"
 )

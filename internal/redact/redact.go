@@ -217,9 +217,11 @@ func (s *Set) NewWriter(out func(text string)) *Writer { return &Writer{set: s, 
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// What is held back has no newline, so only p is searched.
+	held := len(w.buf)
 	w.buf = append(w.buf, p...)
-	if end := bytes.LastIndexByte(w.buf, '\n') + 1; end > 0 {
-		w.flush(end)
+	if end := bytes.LastIndexByte(p, '\n') + 1; end > 0 {
+		w.flush(held + end)
 	}
 	if len(w.buf) > maxLine {
 		w.flush(w.cut())

@@ -1,0 +1,529 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// callState is how far a call is.
+type callState uint8
+
+const (
+	callWaiting    callState = iota // for its subject or a slot
+	callIntent                      // the intent is being written
+	callStarting                    // the driver is in Start
+	callRecovering                  // the driver is in Recover
+	callRunning                     // it goes on by itself and is polled
+	callBackoff                     // waits for the next attempt
+	callEnded
+)
+
+// call is a step that calls an operation, from ready to ended. It belongs to
+// the goroutine of its run.
+type call struct {
+	run    *run
+	index  int
+	step   *workflow.Step
+	inst   *instance
+	op     *Operation
+	driver Driver
+
+	state callState
+	// turn counts the changes of state: what was asked for in an earlier one
+	// comes too late.
+	turn    int
+	slot    *slot
+	began   time.Time // of this attempt, as recorded
+	handle  Handle
+	detail  string
+	stopped error // why the operation was told to stop
+	// recover tells that it may have been begun by a process that is gone.
+	recover bool
+	// before counts the attempts of earlier processes: a resumed run tries anew.
+	before   int
+	lastErr  error
+	cancel   context.CancelFunc
+	deadline *time.Timer
+	timer    *time.Timer // backoff or grace
+	log      *redact.Writer
+}
+
+func (c *call) to(s callState) int {
+	c.state = s
+	c.turn++
+	return c.turn
+}
+
+// post runs f in the run's goroutine, unless the call has moved on since.
+func (c *call) post(turn int, f func()) {
+	c.run.inbox.post(func() {
+		if c.turn == turn {
+			f()
+		}
+	})
+}
+
+// beginCall makes a call of a step, if there is anything to call.
+func (r *run) beginCall(i int) {
+	s := r.plan.Steps[i]
+	inst := r.live.instances[s.Instance]
+	if inst == nil {
+		r.stepFailed(i, noInstance(s.Instance))
+		return
+	}
+	op, err := r.live.operation(r, s, inst)
+	if err != nil {
+		r.stepFailed(i, err)
+		return
+	}
+	driver, err := r.eng.driverFor(op)
+	if err != nil {
+		r.stepFailed(i, err)
+		return
+	}
+	if driver == nil {
+		// Nothing implements the operation: only its states count.
+		if s.Enter != s.Exit {
+			r.setState(inst, s.Enter, "")
+		}
+		r.setState(inst, s.Exit, s.ID)
+		r.steps.succeed(i, r.skip)
+		return
+	}
+	c := &call{run: r, index: i, step: s, inst: inst, op: op, driver: driver}
+	r.calls[i] = c
+	if r.past != nil {
+		if past := r.past.steps[s.ID]; past != nil {
+			op.Attempt, c.before = past.attempt, past.attempt
+			if past.open {
+				past.open = false
+				c.reopen(past)
+				return
+			}
+		}
+	}
+	c.enqueue()
+}
+
+// enqueue waits for the subject, then for a slot.
+func (c *call) enqueue() {
+	c.to(callWaiting)
+	if c.step.Subject != "" {
+		if busy, ok := c.run.subjects[c.step.Subject]; ok {
+			busy.waiting = append(busy.waiting, c)
+			return
+		}
+		c.run.subjects[c.step.Subject] = &subject{}
+	}
+	c.requestSlot()
+}
+
+func (c *call) place() place { return place{driver: c.driver.Name(), host: c.op.Host.Name} }
+
+func (c *call) requestSlot() {
+	turn := c.turn
+	c.run.line.request(c.place(), func(s *slot) {
+		c.run.inbox.post(func() {
+			if c.turn != turn || c.run.lost != nil {
+				s.release()
+				return
+			}
+			c.slot = s
+			if c.recover {
+				c.runRecover()
+				return
+			}
+			c.intend()
+		})
+	})
+}
+
+// leaveSubject lets the next call work on the subject.
+func (c *call) leaveSubject() {
+	busy, ok := c.run.subjects[c.step.Subject]
+	if !ok || c.step.Subject == "" {
+		return
+	}
+	for len(busy.waiting) > 0 {
+		next := busy.waiting[0]
+		busy.waiting = busy.waiting[1:]
+		if next.state == callWaiting {
+			next.requestSlot()
+			return
+		}
+	}
+	delete(c.run.subjects, c.step.Subject)
+}
+
+// abandon takes back a call that has not begun; false if it has.
+func (c *call) abandon() bool {
+	if c.state != callWaiting || c.recover {
+		return false
+	}
+	holds := c.holdsSubject()
+	c.to(callEnded)
+	delete(c.run.calls, c.index)
+	if holds {
+		c.leaveSubject()
+	}
+	return true
+}
+
+// holdsSubject tells that no call before this one works on the subject.
+func (c *call) holdsSubject() bool {
+	busy, ok := c.run.subjects[c.step.Subject]
+	if !ok {
+		return false
+	}
+	for _, w := range busy.waiting {
+		if w == c {
+			return false
+		}
+	}
+	return true
+}
+
+// intend writes down that the operation is about to begin, with what it is
+// given; it begins when that is durable.
+func (c *call) intend() {
+	turn := c.to(callIntent)
+	// An attempt that was given up may still have its operation in use.
+	op := *c.op
+	op.Attempt++
+	c.op = &op
+	c.began = now()
+	c.run.setState(c.inst, c.step.Enter, "")
+	err := c.run.live.fill(c.run, c.step, c.op)
+	c.run.emit(c.event(OperationStarted), entryData{Driver: c.driver.Name()})
+	if err != nil {
+		c.outcome(Status{State: Failed, Err: err})
+		return
+	}
+	c.run.batch.then = append(c.run.batch.then, func() {
+		if c.turn == turn {
+			c.start()
+		}
+	})
+}
+
+// start calls the driver.
+func (c *call) start() {
+	turn := c.to(callStarting)
+	ctx, op, log := c.open(), c.op, c.log
+	c.run.inFlight.Go(func() {
+		status, err := c.driver.Start(ctx, op)
+		_ = log.Close()
+		c.post(turn, func() { c.started(status, err) })
+	})
+}
+
+// open makes what an operation needs while it runs: a context, the log, and
+// the deadline, counted from when it began.
+func (c *call) open() context.Context {
+	ctx, cancel := context.WithCancel(c.run.opsCtx)
+	c.cancel = cancel
+	ev, r := c.event(OperationLog), c.run
+	c.log = r.live.secrets.NewWriter(func(text string) {
+		if r.eng.cfg.Observe != nil {
+			ev := ev
+			ev.Log = text
+			r.log(ev)
+		}
+	})
+	c.op.Log = c.log
+	c.setDeadline()
+	return ctx
+}
+
+func (c *call) setDeadline() {
+	if c.op.Timeout <= 0 || c.deadline != nil {
+		return
+	}
+	attempt := c.op.Attempt
+	c.deadline = c.run.after(max(0, c.op.Timeout-time.Since(c.began)), func() {
+		if c.op.Attempt == attempt {
+			c.stop(errs.New(errs.DeadlineExceeded, "", "", "timed out after %v", c.op.Timeout))
+		}
+	})
+}
+
+// started takes what Start (or Recover) returned.
+func (c *call) started(status Status, err error) {
+	switch {
+	case err != nil:
+		c.outcome(Status{State: Failed, Err: err})
+	case status.State == Running:
+		c.follow(status.Handle)
+	case status.State == NotStarted:
+		c.outcome(Status{State: Failed, Err: errs.New(errs.Internal, "start an operation", c.op.ID,
+			"the driver %s returned state %q", c.driver.Name(), status.State)})
+	default:
+		c.outcome(status)
+	}
+}
+
+// follow records the handle, gives the worker back and asks for the outcome.
+func (c *call) follow(h Handle) {
+	turn := c.to(callRunning)
+	h.Driver, h.Operation = c.driver.Name(), c.op.ID
+	c.handle = h
+	ev := c.event(OperationRunning)
+	c.run.emit(ev, entryData{Driver: h.Driver, Handle: h.Data})
+	c.watch(turn)
+	if c.stopped != nil {
+		c.cancelHandle()
+	}
+}
+
+func (c *call) watch(turn int) {
+	c.slot.releaseWorker()
+	c.run.eng.pollers[c.driver.Name()].add(c.handle, func(s Status) {
+		c.post(turn, func() { c.polled(s) })
+	})
+}
+
+func (c *call) polled(status Status) {
+	switch status.State {
+	case Running, NotStarted, "":
+		if status.Detail != c.detail {
+			c.detail = status.Detail
+			ev := c.event(OperationDetail)
+			ev.Detail = status.Detail
+			c.run.emit(ev, entryData{})
+		}
+	default:
+		c.outcome(status)
+	}
+}
+
+// stop tells the operation to stop. Its outcome is still waited for, but not for ever.
+func (c *call) stop(why error) {
+	if c.stopped != nil || c.state == callEnded {
+		return
+	}
+	c.stopped = why
+	switch c.state {
+	case callWaiting: // it is only asked what became of it, if it is to be recovered
+		return
+	case callIntent: // nothing was begun, and nothing will be
+		c.outcome(Status{State: Canceled, Err: why})
+		return
+	case callBackoff:
+		c.outcome(Status{State: Canceled, Err: c.lastErr})
+		return
+	case callStarting, callRecovering:
+		c.cancel()
+	case callRunning:
+		c.cancelHandle()
+	}
+	attempt := c.op.Attempt
+	c.timer = c.run.after(c.run.eng.cfg.CancelGrace, func() {
+		if c.state != callEnded && c.op.Attempt == attempt {
+			c.outcome(Status{State: Lost, Err: fmt.Errorf("%w; it did not stop when it was told to", why)})
+		}
+	})
+}
+
+// cancelHandle cancels what runs in the outside world.
+func (c *call) cancelHandle() {
+	h := c.handle
+	c.run.inFlight.Go(func() {
+		ctx, cancel := context.WithTimeout(c.run.opsCtx, c.run.eng.cfg.CancelGrace)
+		defer cancel()
+		if err := c.driver.Cancel(ctx, h); err != nil {
+			c.run.eng.cfg.Logger.Warn("cannot cancel an operation", "operation", h.Operation, "driver", h.Driver,
+				"error", c.run.live.secrets.String(err.Error()))
+		}
+	})
+}
+
+// outcome ends an attempt.
+func (c *call) outcome(status Status) {
+	c.close()
+	status = c.judge(status)
+	if status.State == Succeeded {
+		if err := c.run.takeOutputs(c, status.Outputs); err != nil {
+			status = Status{State: Failed, Err: err}
+		}
+	} else if status.Outputs != nil {
+		c.run.keepOutputs(c, status.Outputs)
+	}
+	if status.State == Lost && c.mayRerun() || status.State == Failed && c.mayRetry(status.Err) {
+		c.again(status)
+		return
+	}
+	c.end(status)
+}
+
+// close gives back what the attempt held.
+func (c *call) close() {
+	if c.state == callRunning {
+		c.run.eng.pollers[c.driver.Name()].remove(c.op.ID)
+	}
+	if c.cancel != nil {
+		c.cancel()
+	}
+	for _, t := range []*time.Timer{c.deadline, c.timer} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	c.cancel, c.deadline, c.timer = nil, nil, nil
+	if c.log != nil && c.state == callRunning {
+		// The rest of the last line may have to wait for the observer, which
+		// this goroutine serves.
+		log := c.log
+		c.run.inFlight.Go(func() { _ = log.Close() })
+	}
+	c.log = nil
+	if c.slot != nil {
+		c.slot.release()
+		c.slot = nil
+	}
+}
+
+// judge says what a status means in view of why the operation was stopped.
+func (c *call) judge(s Status) Status {
+	if s.State == Succeeded {
+		return s
+	}
+	if s.Err == nil {
+		s.Err = errors.New(string(s.State))
+	}
+	timedOut := errs.CodeOf(c.stopped) == errs.DeadlineExceeded && c.run.canceled == nil
+	switch {
+	case timedOut && s.State == Lost:
+		s.State = Failed
+	case timedOut:
+		if errors.Is(s.Err, context.Canceled) || s.State == Canceled {
+			s.Err = c.stopped
+		} else {
+			s.Err = errs.New(errs.DeadlineExceeded, "", "", "%w: %w", c.stopped, s.Err)
+		}
+		s.State = Failed
+	case c.stopped != nil:
+		s.State = Canceled
+	case s.State == Canceled:
+		s = Status{State: Failed, Outputs: s.Outputs, Err: errs.New(errs.Canceled, "", "", "canceled in the outside world: %w", s.Err)}
+	case s.State == Lost && (s.Err == nil || s.Err.Error() == string(Lost)):
+		s.Err = errLost
+	}
+	return s
+}
+
+var errLost = &errs.Error{Code: errs.Unavailable, Err: errors.New("outcome unknown: the process that ran the operation ended before its outcome was recorded"),
+	Hint: "look at what it did, then resume to run it again"}
+
+func (c *call) mayRerun() bool {
+	return c.stopped == nil && c.run.canceled == nil && c.run.cause < 0 && (c.run.rerunLost || c.inst.rerunnable())
+}
+
+func (c *call) mayRetry(err error) bool {
+	return c.stopped == nil && c.run.canceled == nil && c.run.cause < 0 &&
+		Retryable(err) && c.op.Attempt-c.before < c.run.eng.cfg.Retry.Attempts
+}
+
+// again makes another attempt after a while.
+func (c *call) again(s Status) {
+	wait := c.run.eng.cfg.Retry.wait(c.op.Attempt - c.before)
+	if s.State == Lost {
+		wait = 0
+	}
+	c.lastErr, c.recover = s.Err, false
+	turn := c.to(callBackoff)
+	ev := c.event(OperationRetry)
+	ev.State, ev.Err, ev.Detail = string(s.State), s.Err.Error(), wait.String()
+	c.run.emit(ev, entryData{})
+	c.timer = c.run.after(wait, func() {
+		if c.turn == turn {
+			c.to(callWaiting)
+			c.requestSlot()
+		}
+	})
+}
+
+// wait is how long to wait after the given attempt, counted from 1.
+func (p RetryPolicy) wait(attempt int) time.Duration {
+	d := p.Backoff
+	for i := 1; i < attempt && d < p.MaxBackoff; i++ {
+		d *= 2
+	}
+	return min(d, p.MaxBackoff)
+}
+
+// end ends the step.
+func (c *call) end(s Status) {
+	r := c.run
+	c.to(callEnded)
+	delete(r.calls, c.index)
+	ev := c.event(OperationEnded)
+	ev.State = string(s.State)
+	if s.Err != nil {
+		ev.Err = s.Err.Error()
+	}
+	if s.State == Lost {
+		s.State = Failed
+	}
+	switch {
+	case s.State == Succeeded:
+		r.emit(ev, entryData{})
+		r.setState(c.inst, c.step.Exit, "")
+		r.steps.succeed(c.index, r.skip)
+	case s.State == Canceled:
+		r.emit(ev, entryData{})
+		r.enterError(c.step)
+		r.steps.move(int32(c.index), skipped)
+	case c.step.Optional:
+		r.emit(ev, entryData{})
+		warning := c.event(Warning)
+		warning.Err = "the operation may fail, and did: " + s.Err.Error()
+		r.emit(warning, entryData{})
+		r.setState(c.inst, c.step.Exit, c.step.ID)
+		r.steps.succeed(c.index, r.skip)
+	default:
+		r.emit(ev, entryData{})
+		r.fail(c.index, &OperationError{Step: c.step.ID, Instance: c.inst.ID, Interface: c.step.Interface,
+			Operation: c.step.Operation, Host: c.op.Host.Address, Attempts: c.op.Attempt, Err: s.Err})
+	}
+	c.leaveSubject()
+}
+
+// event is an event about this call.
+func (c *call) event(kind EventKind) Event {
+	return Event{
+		Kind: kind, Step: c.step.ID, Instance: c.inst.ID, Interface: c.step.Interface, Operation: c.step.Operation,
+		OperationID: c.op.ID, Attempt: c.op.Attempt, Host: c.op.Host.Address,
+	}
+}
+
+// runRecover asks the driver what became of an operation that may have begun.
+func (c *call) runRecover() {
+	turn := c.to(callRecovering)
+	ctx, op, log := c.open(), c.op, c.log
+	c.run.inFlight.Go(func() {
+		status, err := c.driver.Recover(ctx, op)
+		_ = log.Close()
+		c.post(turn, func() { c.recovered(status, err) })
+	})
+}
+
+func (c *call) recovered(status Status, err error) {
+	switch {
+	case err != nil:
+		c.outcome(Status{State: Lost, Err: fmt.Errorf("outcome unknown: %w", err)})
+	case status.State != NotStarted:
+		c.started(status, nil)
+	case c.stopped != nil:
+		c.outcome(Status{State: Canceled, Err: c.stopped})
+	default:
+		c.recover = false
+		c.cancel()
+		c.start()
+	}
+}

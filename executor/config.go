@@ -1,0 +1,158 @@
+package executor
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// Config says what an Engine is made of. Store is required; without Drivers
+// only service templates without implemented operations can be deployed.
+type Config struct {
+	// Store keeps the deployments. The engine does not close it.
+	Store state.Store
+	// Drivers are asked in order; the first that accepts an operation runs it.
+	Drivers []Driver
+	// Owner is this engine's name in leases. Default: host name and process number.
+	Owner string
+	// Workers is how many operations may run at once in this engine. An
+	// operation that goes on by itself after Driver.Start returned holds no
+	// worker. Default 4.
+	Workers int
+	// PerHost and PerDriver bound the operations at once on one host (this
+	// machine excepted) and in one driver (by its name), from start to end,
+	// whether they hold a worker or not; 0 or absent for no limit.
+	PerHost   int
+	PerDriver map[string]int
+	// LeaseTTL is how long a deployment stays locked after this process died.
+	// The lease is renewed every third of it. Default 30 s.
+	LeaseTTL time.Duration
+	// PollInterval is how often running operations are asked after. Default 1 s.
+	PollInterval time.Duration
+	// CancelGrace is how long a cancelled or timed-out operation may take to
+	// stop before its outcome counts as unknown. Default 30 s.
+	CancelGrace time.Duration
+	// Retry is the policy for operations that fail with a Retryable error.
+	Retry RetryPolicy
+	// OnFailure says what happens to the rest of a run when an operation failed.
+	// Default Stop.
+	OnFailure FailurePolicy
+	// RerunLost makes the engine run operations again whose outcome was lost in
+	// a crash. Default: they fail, and only Resume runs them again. An operation
+	// can allow it by itself with the metadata "rerunnable: true" of its node template.
+	RerunLost bool
+	// Key is an AES-256 key (32 bytes) under which sensitive values are stored.
+	// Without it they are not stored: sensitive inputs must be given to each
+	// call that needs them, in Request.Inputs or Options.Inputs.
+	Key []byte
+	// Observe is called with each event, in order, from one goroutine at a
+	// time for each run. It must not block for long, and must not call the engine.
+	Observe func(Event)
+	// Logger is silent by default.
+	Logger hclog.Logger
+}
+
+// RetryPolicy says when to try a retryable failure again.
+type RetryPolicy struct {
+	// Attempts is how often an operation is tried altogether. Default 3; 1 for no retries.
+	Attempts int
+	// Backoff is the wait before the second attempt, doubled for each further
+	// one up to MaxBackoff. Defaults 1 s and 1 min.
+	Backoff, MaxBackoff time.Duration
+}
+
+// FailurePolicy says what happens to the rest of a run when an operation failed.
+type FailurePolicy string
+
+// The failure policies.
+const (
+	// Stop lets the running operations finish and starts nothing new.
+	Stop FailurePolicy = "stop"
+	// Continue goes on with everything that does not depend on the failed step.
+	Continue FailurePolicy = "continue"
+)
+
+// Archive is the files of a service template: what csar.Open returns.
+type Archive interface {
+	// FS is the archive's root, Entry the path of the service template in it.
+	FS() fs.FS
+	Entry() string
+}
+
+// Request is what Deploy and Update are asked to do.
+type Request struct {
+	// Deployment is the ID. Required.
+	Deployment string
+	// Archive holds the service template. For Deploy of a known deployment nil means the stored one.
+	Archive Archive
+	// Inputs of the service template. nil means those stored, where there are some.
+	Inputs map[string]any
+	// Labels are stored with the deployment; nil leaves those stored.
+	Labels map[string]string
+	// Clean makes Deploy forget the instances of an earlier deployment first
+	// (without undeploying them) and deploy everything anew.
+	Clean bool
+	// Workers is how many operations of this run may run at once, instead of
+	// Config.Workers, where it is not 0.
+	Workers int
+	// OnFailure and RerunLost override those of Config for this run where they are not zero.
+	OnFailure FailurePolicy
+	RerunLost bool
+}
+
+// Options are for runs of a deployment that is known: Undeploy, Notify,
+// RunWorkflow and Resume. The zero value is ready.
+type Options struct {
+	// Inputs are laid over the stored inputs of the service template: needed
+	// for sensitive ones that are not stored (Config.Key).
+	Inputs map[string]any
+	// Notification is what came with the event (Notify): it is handed to the
+	// operations as the input "notification".
+	Notification any
+	Workers      int
+	OnFailure    FailurePolicy
+	RerunLost    bool
+}
+
+// Result is how a run ended.
+type Result struct {
+	// Run is the run as recorded; nil where there was nothing to do.
+	Run *state.Run
+	// Plan is what was taken through.
+	Plan *workflow.Plan
+	// Failures are the operations that failed by themselves, not their consequences.
+	Failures []*OperationError
+}
+
+// Output is an output of a service template.
+type Output struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	// Value is data; nil while it has none. A sensitive one is a Secret.
+	Value any `json:"value"`
+}
+
+// Secret is a value that prints as "***" everywhere; Reveal returns the value.
+type Secret = redact.Secret
+
+// Info is what is known of a deployment. Sensitive values in it are "***".
+type Info struct {
+	// Deployment is the record.
+	Deployment *state.Deployment `json:"deployment"`
+	// Status is computed from the states of the nodes and the last run.
+	Status state.Status `json:"status"`
+	// Run is the last run; nil if there was none.
+	Run *state.Run `json:"run,omitempty"`
+	// Instances are the nodes and relationships in order of ID.
+	Instances []*state.Instance `json:"instances"`
+	// Name, Author and TemplateVersion come from the service template's metadata.
+	Name            string `json:"template_name,omitempty"`
+	Author          string `json:"template_author,omitempty"`
+	TemplateVersion string `json:"template_version,omitempty"`
+	// Inputs are those given, by name.
+	Inputs map[string]any `json:"inputs,omitempty"`
+}

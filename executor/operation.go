@@ -1,0 +1,270 @@
+package executor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// serviceOf is the template that a step belongs to.
+func (l *live) serviceOf(s *workflow.Step) *service {
+	if s.Old && l.old != nil {
+		return l.old
+	}
+	return l.service
+}
+
+// templateFor finds what a step operates on in its template: the node (the source
+// of a relationship) and the relationship, with the interfaces.
+func (l *live) templateFor(s *workflow.Step, inst *instance) (*tosca.NodeTemplate, *tosca.RelationshipTemplate, []*tosca.Interface, error) {
+	t := l.serviceOf(s).template
+	if inst.Source == "" {
+		n := t.Node(inst.Template)
+		if n == nil {
+			return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "there is no node template %q", inst.Template)
+		}
+		return n, nil, n.Interfaces, nil
+	}
+	n, req := findRequirement(t, inst)
+	if req == nil || req.Relationship == nil {
+		return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "the template has no such relationship")
+	}
+	return n, req.Relationship, req.Relationship.Interfaces, nil
+}
+
+// definition finds the operation of a step; nil where the template has none of
+// that name.
+func definition(interfaces []*tosca.Interface, iface, operation string) *tosca.Operation {
+	for _, i := range interfaces {
+		if i.Name != iface && (i.Type == nil || i.Type.Name != iface) {
+			continue
+		}
+		for _, op := range i.Operations {
+			if op.Name == operation {
+				return op
+			}
+		}
+	}
+	return nil
+}
+
+// operation makes the Operation of a step, as far as it can be known before it
+// starts: without inputs and secrets, and with a host only where one is known.
+func (l *live) operation(r *run, s *workflow.Step, inst *instance) (*Operation, error) {
+	node, rel, interfaces, err := l.templateFor(s, inst)
+	if err != nil {
+		return nil, err
+	}
+	op := &Operation{
+		ID:         operationID(l.id, r.record.ID, s),
+		Deployment: l.id, Run: r.record.ID, Step: s.ID, Instance: inst.ID,
+		Node: node, Relationship: rel, Interface: s.Interface, Name: s.Operation,
+		Files: l.serviceOf(s).files,
+	}
+	// Drivers look at the host to tell whether they are meant. Where it cannot
+	// be found, that is an error only if the operation is run: see fill.
+	if host, err := l.host(s, inst, env{live: l, service: l.serviceOf(s), arguments: r.arguments}); err == nil {
+		op.Host = host
+	}
+	def := definition(interfaces, s.Interface, s.Operation)
+	if def == nil {
+		return op, nil
+	}
+	for _, out := range def.Outputs {
+		op.Outputs = append(op.Outputs, out.Name)
+	}
+	impl := def.Implementation
+	if impl == nil {
+		return op, nil
+	}
+	op.Timeout = impl.Timeout
+	if impl.Primary != nil {
+		op.Primary = fileOf(impl.Primary)
+	}
+	for _, a := range impl.Dependencies {
+		op.Dependencies = append(op.Dependencies, fileOf(a))
+	}
+	for _, a := range node.Artifacts {
+		op.Artifacts = append(op.Artifacts, fileOf(a))
+	}
+	return op, nil
+}
+
+func fileOf(a *tosca.Artifact) *File {
+	f := &File{Name: a.Name, Path: a.Path, Template: a}
+	for t := a.Type; t != nil; t = t.Parent {
+		f.Types = append(f.Types, t.Name)
+	}
+	return f
+}
+
+// operationID is readable first and unique last: what is done to what, and a
+// digest of deployment, run and step.
+func operationID(deployment, run string, s *workflow.Step) string {
+	sum := sha256.Sum256([]byte(deployment + "\x00" + run + "\x00" + s.ID))
+	what := strings.Map(func(c rune) rune {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+			return c
+		}
+		return '-'
+	}, s.Instance+"-"+s.Operation)
+	return strings.TrimLeft(what[:min(len(what), 40)], "-._") + "-" + hex.EncodeToString(sum[:10])
+}
+
+// fill gives the operation what is known only when it starts: host, inputs,
+// secrets and context.
+func (l *live) fill(r *run, s *workflow.Step, op *Operation) error {
+	svc, inst := l.serviceOf(s), l.instances[s.Instance]
+	e := env{live: l, service: svc, arguments: r.arguments}
+	self := inst.entity(svc.template)
+	l.learnSecrets()
+	host, err := l.host(s, inst, e)
+	if err != nil {
+		return err
+	}
+	op.Host = host
+	op.Inputs = map[string]any{}
+	_, _, interfaces, err := l.templateFor(s, inst)
+	if err != nil {
+		return err
+	}
+	var given []*tosca.Assignment
+	if def := definition(interfaces, s.Interface, s.Operation); def != nil {
+		given = def.Inputs
+	}
+	if err := l.inputs(op, given, self, e); err != nil {
+		return err
+	}
+	if r.hasNotify {
+		op.Inputs["notification"] = r.notify
+	}
+	if s.Activity != "" {
+		if err := l.activityInputs(op, s, self, e); err != nil {
+			return err
+		}
+	}
+	op.Secrets = l.secrets.Texts()
+	op.Context = l.context(op, inst)
+	return nil
+}
+
+// inputs evaluates assignments into the operation's inputs.
+func (l *live) inputs(op *Operation, list []*tosca.Assignment, self tosca.Entity, e env) error {
+	for _, a := range list {
+		if a.Value == nil {
+			continue
+		}
+		value, err := a.Value.Eval(self, e)
+		if err != nil {
+			return &errs.Error{Code: errs.CodeOf(err), Op: "evaluate input", Subject: a.Name, Err: err}
+		}
+		if a.Sensitive {
+			l.secrets.Add(value)
+		}
+		op.Inputs[a.Name] = clone(value)
+	}
+	return nil
+}
+
+// activityInputs evaluates the inputs that a workflow's or trigger's activity
+// gives to the call. Those of the inline activities around it are the inputs
+// of the nested workflow.
+func (l *live) activityInputs(op *Operation, s *workflow.Step, self tosca.Entity, e env) error {
+	t := l.serviceOf(s).template
+	for _, at := range s.Scope {
+		inline, err := workflow.FindActivity(t, at)
+		if err != nil {
+			return err
+		}
+		arguments := map[string]any{}
+		for _, a := range inline.Inputs {
+			if arguments[a.Name], err = a.Value.Eval(self, e); err != nil {
+				return err
+			}
+		}
+		e.arguments = arguments
+	}
+	activity, err := workflow.FindActivity(t, s.Activity)
+	if err != nil {
+		return err
+	}
+	return l.inputs(op, activity.Inputs, self, e)
+}
+
+// clone copies data, so that a driver that changes its inputs does not change the template.
+func clone(value any) any {
+	switch v := value.(type) {
+	case []any:
+		list := slices.Clone(v)
+		for i := range list {
+			list[i] = clone(list[i])
+		}
+		return list
+	case map[string]any:
+		m := maps.Clone(v)
+		for k := range m {
+			m[k] = clone(m[k])
+		}
+		return m
+	}
+	return value
+}
+
+// context is what a script may want to know of where it runs.
+func (l *live) context(op *Operation, inst *instance) map[string]string {
+	c := map[string]string{
+		"DEPLOYMENT": l.id, "INSTANCE": inst.ID, "INTERFACE": op.Interface, "OPERATION": op.Name,
+		"HOST": op.Host.Address,
+	}
+	if op.Host.Local() {
+		c["HOST"] = "localhost"
+	}
+	if inst.Source == "" {
+		c["NODE"] = inst.Template
+		return c
+	}
+	c["SOURCE_NODE"], c["SOURCE_INSTANCE"] = templateOf(inst.Source), inst.Source
+	c["TARGET_NODE"], c["TARGET_INSTANCE"] = templateOf(inst.Target), inst.Target
+	c["NODE"] = c["SOURCE_NODE"]
+	return c
+}
+
+// driverFor finds the driver of an operation: nil where nothing implements it
+// and no driver claims it.
+func (e *Engine) driverFor(op *Operation) (Driver, error) {
+	for _, d := range e.cfg.Drivers {
+		if d.Accepts(op) {
+			return d, nil
+		}
+	}
+	if op.Primary == nil {
+		return nil, nil
+	}
+	what := op.Primary.Path
+	if what == "" {
+		what = op.Primary.Template.File
+	}
+	kind := "a file of unknown type"
+	if len(op.Primary.Types) > 0 {
+		kind = "an artifact of type " + op.Primary.Types[0]
+	}
+	return nil, &errs.Error{Code: errs.Unimplemented, Op: "choose a driver for", Subject: what,
+		Err:  fmt.Errorf("no driver runs %s", kind),
+		Hint: "give the artifact a type that one of the drivers knows: " + strings.Join(e.driverNames(), ", ")}
+}
+
+func (e *Engine) driverNames() []string {
+	names := make([]string, len(e.cfg.Drivers))
+	for i, d := range e.cfg.Drivers {
+		names[i] = d.Name()
+	}
+	return names
+}

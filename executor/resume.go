@@ -1,0 +1,142 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// history is what the journal tells of a run.
+type history struct {
+	begin entryData
+	// steps by step ID
+	steps map[string]*stepHistory
+}
+
+// stepHistory is how far a step had come.
+type stepHistory struct {
+	attempt int
+	began   time.Time
+	// open tells that an attempt was begun and its end not recorded; handle is
+	// that of an operation which goes on by itself.
+	open   bool
+	handle json.RawMessage
+	done   bool
+	// unmet tells that a Filter's condition did not hold.
+	unmet bool
+}
+
+// history reads the journal of a run.
+func (e *Engine) history(ctx context.Context, id, run string) (*history, error) {
+	h := &history{steps: map[string]*stepHistory{}}
+	for entry, err := range e.cfg.Store.Journal(ctx, id, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if entry.Run != run {
+			continue
+		}
+		data, err := dataOf(entry)
+		if err != nil {
+			return nil, err
+		}
+		if EventKind(entry.Kind) == RunStarted {
+			h.begin = data
+		}
+		if entry.Step == "" {
+			continue
+		}
+		s := h.steps[entry.Step]
+		if s == nil {
+			s = &stepHistory{}
+			h.steps[entry.Step] = s
+		}
+		switch EventKind(entry.Kind) {
+		case OperationStarted:
+			s.attempt, s.began, s.open, s.handle = data.Attempt, entry.Time, true, nil
+		case OperationRunning:
+			s.handle = data.Handle
+			if s.handle == nil {
+				s.handle = json.RawMessage("null")
+			}
+		case OperationRetry:
+			s.open = false
+		case OperationEnded:
+			s.open, s.done = false, data.State == string(Succeeded)
+		case StateChanged: // the step was without an operation, or it may fail
+			s.done = true
+		case ConditionExamined:
+			s.done, s.unmet = true, data.State == "false"
+		}
+	}
+	return h, nil
+}
+
+// settings completes what was asked for now with what was asked for then.
+func (h *history) settings(v *vault, set *settings) error {
+	if h.begin.Arguments != nil && set.arguments == nil {
+		value, _, err := v.load(h.begin.Arguments)
+		if err != nil {
+			return err
+		}
+		set.arguments, _ = value.(map[string]any)
+	}
+	if h.begin.Notification != nil && !set.hasNotification {
+		value, _, err := v.load(h.begin.Notification)
+		if err != nil {
+			return err
+		}
+		set.notification, set.hasNotification = value, true
+	}
+	return nil
+}
+
+// restore takes up the run where the journal ends: steps that were done stay
+// done; operations that may be going on are asked after.
+func (r *run) restore(h *history) {
+	r.past = h
+	for _, s := range r.plan.Steps {
+		if past := h.steps[s.ID]; past != nil && past.unmet {
+			r.unmet[s.ID] = true
+		}
+	}
+	r.steps.restore(func(i int) bool {
+		past := h.steps[r.plan.Steps[i].ID]
+		return past != nil && past.done
+	})
+	for i, s := range r.plan.Steps {
+		past := h.steps[s.ID]
+		if s.Kind != workflow.Call || past == nil || !past.open || r.steps.phase[i] != ready && r.steps.phase[i] != pending {
+			continue
+		}
+		r.steps.move(int32(i), active)
+		r.beginCall(i)
+	}
+}
+
+// reopen takes up a call that an earlier process had begun.
+func (c *call) reopen(past *stepHistory) {
+	c.began = past.began
+	if err := c.run.live.fill(c.run, c.step, c.op); err != nil {
+		c.run.eng.cfg.Logger.Warn("the inputs of an interrupted operation cannot be evaluated any more",
+			"operation", c.op.ID, "error", c.run.live.secrets.String(err.Error()))
+	}
+	if past.handle == nil {
+		c.recover = true
+		c.enqueue()
+		return
+	}
+	if c.step.Subject != "" {
+		c.run.subjects[c.step.Subject] = &subject{}
+	}
+	turn := c.to(callRunning)
+	c.slot = c.run.line.seize(c.place())
+	c.open()
+	c.handle = Handle{Driver: c.driver.Name(), Operation: c.op.ID, Data: past.handle}
+	if string(past.handle) == "null" {
+		c.handle.Data = nil
+	}
+	c.watch(turn)
+}

@@ -1,0 +1,528 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// run takes one plan through. Everything in it belongs to the goroutine that is
+// in loop: what happens elsewhere (drivers, commits, timers) comes in by the
+// inbox. So there are no locks, and the order of events is that of the inbox.
+type run struct {
+	eng  *Engine
+	live *live
+	plan *workflow.Plan
+
+	record state.Run
+	steps  *progress
+	// settings of this run
+	policy     FailurePolicy
+	rerunLost  bool
+	arguments  map[string]any // inputs of the workflow
+	notify     any            // what came with the event
+	hasNotify  bool
+	past       *history // what the journal tells of a resumed run
+	lease      *keeper
+	line       *line
+	subjects   map[string]*subject
+	calls      map[int]*call // the active calls, by step
+	failures   []*OperationError
+	cause      int   // the step whose failure stopped the run, -1
+	canceled   error // why the run was cancelled
+	lost       error // why nothing may be written any more
+	finishing  bool  // the end is in the batch
+	inbox      *inbox
+	batch      *batch
+	committing bool
+	changed    map[*instance]bool // instances in batch.put
+	unmet      map[string]bool    // filters whose condition did not hold, by step ID
+
+	// opsCtx is the context of everything that operations do in this process.
+	opsCtx   context.Context
+	stopOps  context.CancelFunc
+	inFlight sync.WaitGroup // calls of drivers
+	logRoom  chan struct{}  // bounds the pieces of output on their way
+	ended    chan struct{}
+}
+
+// subject is a node instance that calls work on one after the other.
+type subject struct{ waiting []*call }
+
+// logPieces is how many pieces of output may wait for the observer before the
+// operations that print them have to wait.
+const logPieces = 1024
+
+// newRun makes a run, with nothing begun. ctx is where its values come from; it
+// is loop's that cancels it.
+func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec state.Run, s settings) *run {
+	r := &run{
+		eng: e, live: l, plan: plan, record: rec, steps: newProgress(plan.Steps),
+		policy: s.policy(e.cfg.OnFailure), rerunLost: s.rerunLost || e.cfg.RerunLost,
+		arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
+		line: e.limits.newLine(s.workers), subjects: map[string]*subject{}, calls: map[int]*call{},
+		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{},
+		logRoom: make(chan struct{}, logPieces), ended: make(chan struct{}),
+	}
+	r.record.Steps = len(plan.Steps)
+	r.opsCtx, r.stopOps = context.WithCancel(context.WithoutCancel(ctx))
+	return r
+}
+
+// settings are what a run was asked to do besides its plan.
+type settings struct {
+	workers         int
+	onFailure       FailurePolicy
+	rerunLost       bool
+	arguments       map[string]any
+	notification    any
+	hasNotification bool
+}
+
+func (s settings) policy(byDefault FailurePolicy) FailurePolicy {
+	if s.onFailure != "" {
+		return s.onFailure
+	}
+	return byDefault
+}
+
+// loop works until the plan is taken through and everything is recorded, or the
+// lease is lost. The end of ctx cancels the run.
+func (r *run) loop(ctx context.Context) {
+	defer r.line.close()
+	defer close(r.ended)
+	defer r.inbox.close()
+	defer r.stopOps()
+	canceled := ctx.Done()
+	for {
+		if ctx.Err() != nil && r.canceled == nil {
+			r.cancel(context.Cause(ctx))
+			canceled = nil
+		}
+		r.advance()
+		r.flush()
+		if r.over() {
+			return
+		}
+		select {
+		case <-canceled:
+		case <-r.lease.lost:
+			r.abort(r.lease.reason())
+		case <-r.inbox.signal:
+			for _, f := range r.inbox.take() {
+				f()
+			}
+		}
+	}
+}
+
+// over tells that there is nothing left to wait for.
+func (r *run) over() bool {
+	if r.lost != nil {
+		return true
+	}
+	return r.finishing && !r.committing && !r.batch.durable() && len(r.batch.events) == 0
+}
+
+// advance begins all steps that can begin, and ends the run behind the last one.
+func (r *run) advance() {
+	if r.lost != nil || r.finishing {
+		return
+	}
+	for {
+		i, ok := r.steps.take()
+		if !ok {
+			break
+		}
+		r.begin(i)
+	}
+	if !r.steps.idle() {
+		return
+	}
+	if r.steps.count[pending] > 0 {
+		// A checked plan has no such steps.
+		r.steps.skipRest(-1, r.skip)
+	}
+	r.finish()
+}
+
+// begin takes one step as far as it goes without waiting.
+func (r *run) begin(i int) {
+	s := r.plan.Steps[i]
+	if s.Guard != "" && r.unmet[s.Guard] {
+		r.steps.succeed(i, r.skip)
+		return
+	}
+	switch s.Kind {
+	case workflow.Call:
+		r.beginCall(i)
+	case workflow.Set:
+		inst := r.live.instances[s.Instance]
+		if inst == nil {
+			r.stepFailed(i, noInstance(s.Instance))
+			return
+		}
+		r.setState(inst, s.Exit, s.ID)
+		r.steps.succeed(i, r.skip)
+	case workflow.Join:
+		r.steps.succeed(i, r.skip)
+	case workflow.Check, workflow.Filter:
+		r.examine(i)
+	default:
+		r.stepFailed(i, errs.New(errs.InvalidArgument, "take a plan through", s.ID, "unknown kind of step %q", s.Kind))
+	}
+}
+
+// examine evaluates the condition of a Check or a Filter, and records what came
+// out, so that a resumed run does not decide otherwise.
+func (r *run) examine(i int) {
+	s := r.plan.Steps[i]
+	err := r.live.checkCondition(r, s)
+	if err != nil && (s.Kind == workflow.Check || !unmet(err)) {
+		r.stepFailed(i, errs.Wrap(err, "examine the condition of", s.ID))
+		return
+	}
+	held := strconv.FormatBool(err == nil)
+	if err != nil {
+		r.unmet[s.ID] = true
+	}
+	r.emit(Event{Kind: ConditionExamined, Step: s.ID, Instance: s.Instance, State: held}, entryData{})
+	r.steps.succeed(i, r.skip)
+}
+
+func noInstance(id string) error {
+	return errs.New(errs.Internal, "take a plan through", id, "there is no such instance")
+}
+
+// stepFailed ends a step that failed before anything could be called.
+func (r *run) stepFailed(i int, err error) {
+	s := r.plan.Steps[i]
+	r.fail(i, &OperationError{Step: s.ID, Instance: s.Instance, Interface: s.Interface, Operation: s.Operation, Err: err})
+}
+
+// fail ends step i as failed: its consequences are skipped and, as the policy
+// says, so is the rest.
+func (r *run) fail(i int, failure *OperationError) {
+	s := r.plan.Steps[i]
+	failure.Err = r.redacted(failure.Err)
+	r.failures = append(r.failures, failure)
+	r.enterError(s)
+	handled := r.steps.handled(i)
+	r.steps.fail(i, r.skip)
+	if r.policy == Stop && !handled && r.cause < 0 {
+		r.cause = i
+		r.halt(i)
+	}
+}
+
+// enterError sets the state of what a failed step worked on. An operation
+// outside of the life cycle that failed does not make its node faulty.
+func (r *run) enterError(s *workflow.Step) {
+	switch r.plan.Kind {
+	case "deploy", "undeploy", "update":
+	default:
+		if s.Enter == "" && s.Exit == "" {
+			return
+		}
+	}
+	for _, id := range []string{s.Instance, s.Subject} {
+		if inst := r.live.instances[id]; inst != nil && inst.State != workflow.Errored {
+			r.setState(inst, workflow.Errored, "")
+		}
+	}
+}
+
+// halt begins nothing new: what has not been started is skipped because of cause (-1 for none).
+func (r *run) halt(cause int) {
+	r.steps.skipRest(cause, r.skip)
+	for i := range r.plan.Steps {
+		if len(r.calls) == 0 {
+			break
+		}
+		if c := r.calls[i]; c != nil && c.abandon() {
+			r.steps.move(int32(i), skipped)
+			r.skip(i, cause)
+		}
+	}
+}
+
+// skip records that a step is not reached. Only calls are told: what else a
+// plan has is of no interest to anybody then.
+func (r *run) skip(i, cause int) {
+	s := r.plan.Steps[i]
+	if s.Kind != workflow.Call {
+		return
+	}
+	ev := Event{Kind: StepSkipped, Step: s.ID, Instance: s.Instance, Interface: s.Interface, Operation: s.Operation}
+	if cause >= 0 {
+		ev.Cause = r.plan.Steps[cause].ID
+	}
+	r.emit(ev, entryData{})
+}
+
+// cancel stops the run: running operations are cancelled, the rest is skipped.
+func (r *run) cancel(why error) {
+	r.canceled = why
+	r.halt(-1)
+	for _, c := range r.calls {
+		c.stop(why)
+	}
+}
+
+// setState changes the state of an instance. The step is given where the state
+// tells that it succeeded.
+func (r *run) setState(inst *instance, to, step string) {
+	if to == "" {
+		return
+	}
+	inst.State = to
+	if to == workflow.Initial && inst.Kind == state.Node {
+		r.forget(inst)
+	}
+	r.touch(inst)
+	r.emit(Event{Kind: StateChanged, Step: step, Instance: inst.ID, State: to}, entryData{})
+}
+
+// forget removes what a node that is initial again, and its outgoing
+// relationships, were given at run time.
+func (r *run) forget(inst *instance) {
+	inst.clear()
+	for _, rel := range inst.outgoing {
+		if rel.clear() {
+			r.touch(rel)
+		}
+	}
+}
+
+// touch puts the instance into the next commit.
+func (r *run) touch(inst *instance) {
+	inst.worked = true
+	if !r.changed[inst] {
+		r.changed[inst] = true
+		r.batch.put = append(r.batch.put, inst)
+	}
+}
+
+// finish puts the end of the run into the batch.
+func (r *run) finish() {
+	r.finishing = true
+	count := &r.steps.count
+	r.record.Done, r.record.Failed, r.record.Skipped = count[succeeded], count[failed], count[skipped]
+	r.record.Ended = now()
+	switch {
+	case r.canceled != nil:
+		r.record.Status = state.RunCanceled
+	case len(r.failures) > 0:
+		r.record.Status = state.RunFailed
+	default:
+		r.record.Status = state.RunSucceeded
+		r.removeInstances()
+	}
+	r.recordProperties()
+	if err := r.err(); err != nil {
+		r.record.Error = r.live.secrets.String(err.Error())
+	}
+	r.live.record.Status = r.live.status(&r.record)
+	r.batch.head = true
+	r.emit(Event{Kind: RunEnded, RunKind: r.record.Kind, State: string(r.record.Status), Err: r.record.Error}, entryData{})
+}
+
+func (r *run) removeInstances() {
+	for _, id := range r.plan.Remove {
+		if inst := r.live.instances[id]; inst != nil {
+			delete(r.live.instances, id)
+			r.batch.drop = append(r.batch.drop, id)
+		}
+	}
+	if len(r.batch.drop) == 0 {
+		return
+	}
+	kept := r.batch.put[:0]
+	for _, inst := range r.batch.put {
+		if r.live.instances[inst.ID] == inst {
+			kept = append(kept, inst)
+		}
+	}
+	r.batch.put = kept
+}
+
+// recordProperties keeps the properties as they are now, for comparisons later.
+func (r *run) recordProperties() {
+	for _, inst := range r.live.sorted() {
+		if inst.recordProperties(r.live) {
+			r.touch(inst)
+		}
+	}
+}
+
+// err is what the run returns.
+func (r *run) err() error {
+	subject := r.live.id
+	switch {
+	case r.lost != nil:
+		return errs.Wrap(r.lost, r.record.Kind, subject)
+	case r.canceled != nil:
+		return &errs.Error{Code: errs.Canceled, Op: r.record.Kind, Subject: subject, Err: r.canceled,
+			Hint: "the running operations were stopped; resume goes on"}
+	case len(r.failures) == 0:
+		return nil
+	}
+	list := make([]error, 0, len(r.failures))
+	for _, f := range r.failures {
+		list = append(list, f)
+	}
+	return &errs.Error{Code: errs.Failed, Op: r.record.Kind, Subject: subject, Err: errors.Join(list...)}
+}
+
+// redacted hides secrets in the text of err, and keeps err as it is where there are none.
+func (r *run) redacted(err error) error {
+	if text := err.Error(); r.live.secrets.String(text) != text {
+		return &redactedError{text: r.live.secrets.String(text), code: errs.CodeOf(err)}
+	}
+	return err
+}
+
+// redactedError is what is left of an error whose text had a secret in it.
+type redactedError struct {
+	text string
+	code Code
+}
+
+func (e *redactedError) Error() string { return e.text }
+
+// As gives the error's code to errs.CodeOf.
+func (e *redactedError) As(target any) bool {
+	if t, ok := target.(**errs.Error); ok {
+		*t = &errs.Error{Code: e.code, Err: errors.New(e.text)}
+		return true
+	}
+	return false
+}
+
+// emit adds an event to the batch, with its journal entry if its kind has one.
+func (r *run) emit(ev Event, data entryData) {
+	ev.Time, ev.Deployment, ev.Run = now(), r.live.id, r.record.ID
+	ev.Err, ev.Detail, ev.Log = r.live.secrets.String(ev.Err), r.live.secrets.String(ev.Detail), r.live.secrets.String(ev.Log)
+	if ev.Kind != OperationLog && ev.Kind != OperationDetail {
+		entry, err := entryOf(&ev, data)
+		if err != nil {
+			r.abort(errs.Wrap(err, "write the journal", r.live.id))
+			return
+		}
+		r.batch.entries = append(r.batch.entries, entry)
+		ev.Seq = uint64(len(r.batch.entries))
+	}
+	if r.eng.cfg.Observe != nil {
+		r.batch.events = append(r.batch.events, ev)
+	}
+}
+
+// flush hands the batch to the store, unless a commit is on its way: then what
+// comes together meanwhile shares the next one.
+func (r *run) flush() {
+	if r.lost != nil || r.committing {
+		return
+	}
+	b := r.batch
+	if !b.durable() {
+		r.deliver(b.events)
+		b.events = b.events[:0]
+		for _, f := range b.then {
+			f()
+		}
+		b.then = b.then[:0]
+		return
+	}
+	commit := &state.Commit{Revision: r.live.record.Revision, Lease: r.lease.current(), Delete: b.drop, Entries: b.entries}
+	commit.Put = make([]*state.Instance, len(b.put))
+	for i, inst := range b.put {
+		commit.Put[i] = inst.snapshot()
+	}
+	if b.head {
+		deployment, record := *r.live.record, r.record
+		commit.Deployment, commit.Run = &deployment, &record
+	}
+	r.committing = true
+	r.batch = &batch{}
+	clear(r.changed)
+	go func() {
+		revision, err := r.eng.commit(r.opsCtx, r.live.id, commit)
+		r.inbox.post(func() { r.committed(b, revision, err) })
+	}()
+}
+
+func (r *run) committed(b *batch, revision uint64, err error) {
+	r.committing = false
+	if err != nil {
+		r.abort(err)
+		return
+	}
+	r.live.record.Revision = revision
+	for i := range b.events {
+		if b.events[i].Seq > 0 {
+			b.events[i].Seq += r.live.record.LastSeq
+		}
+	}
+	r.live.record.LastSeq += uint64(len(b.entries))
+	r.deliver(b.events)
+	for _, f := range b.then {
+		f()
+	}
+}
+
+// abort ends the run at once, without writing anything more. What runs in this
+// process is stopped; what runs elsewhere goes on and is found by Resume.
+func (r *run) abort(err error) {
+	if r.lost == nil {
+		r.lost = err
+		r.stopOps()
+	}
+}
+
+func (r *run) deliver(events []Event) {
+	for i := range events {
+		r.eng.cfg.Observe(events[i])
+		if events[i].Kind == OperationLog {
+			<-r.logRoom
+		}
+	}
+}
+
+// log passes on a piece of an operation's output. It waits while the observer
+// is behind.
+func (r *run) log(ev Event) {
+	select {
+	case r.logRoom <- struct{}{}:
+		r.inbox.post(func() { r.emit(ev, entryData{}) })
+	case <-r.ended:
+	}
+}
+
+// after calls f in the run's goroutine when d has passed.
+func (r *run) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { r.inbox.post(f) })
+}
+
+// await waits for the calls of drivers that are still under way, as long as
+// they may take to stop.
+func (r *run) await(grace time.Duration) {
+	done := make(chan struct{})
+	go func() { r.inFlight.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(grace):
+		r.eng.cfg.Logger.Warn("a driver did not return when it was stopped", "deployment", r.live.id, "run", r.record.ID)
+	}
+}
+
+// result is what the run came to.
+func (r *run) result() *Result {
+	record := r.record
+	return &Result{Run: &record, Plan: r.plan, Failures: r.failures}
+}

@@ -1,0 +1,246 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// session is the time during which this engine holds the lease of a deployment.
+type session struct {
+	eng   *Engine
+	lease *keeper
+	live  *live
+	last  *state.Run // the last run; nil if there was none
+}
+
+// open takes the lease of a deployment and reads what is known of it.
+func (e *Engine) open(ctx context.Context, id string) (*session, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	lease, err := e.acquire(ctx, id)
+	if err != nil {
+		e.busy.Done()
+		return nil, err
+	}
+	s := &session{eng: e, lease: lease}
+	if s.live, s.last, err = e.read(ctx, id); err != nil {
+		s.close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) close(ctx context.Context) {
+	s.lease.release(ctx)
+	s.eng.busy.Done()
+}
+
+// read reads a deployment without its templates.
+func (e *Engine) read(ctx context.Context, id string) (*live, *state.Run, error) {
+	record, err := e.cfg.Store.Deployment(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	instances, err := e.cfg.Store.Instances(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &live{id: id, vault: e.vault, secrets: &redact.Set{}, record: record, instances: make(map[string]*instance, len(instances))}
+	for _, rec := range instances {
+		l.add(rec)
+	}
+	if record.Run == "" {
+		return l, nil, nil
+	}
+	last, err := e.cfg.Store.Run(ctx, id, record.Run)
+	return l, last, err
+}
+
+// load gives the deployment its templates: the one that is deployed and, where
+// the last run replaces another one and did not finish, that one.
+func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[string]any) error {
+	if l.record.Template == "" {
+		return errs.New(errs.FailedPrecondition, "read", l.id, "nothing was deployed yet")
+	}
+	var err error
+	l.service, err = e.storedService(ctx, origin{l.record.Template, l.record.Entry, l.record.Inputs}, inputs)
+	if err != nil {
+		return err
+	}
+	if last != nil && last.Status != state.RunSucceeded {
+		if err := e.loadOld(ctx, l, last.ID); err != nil {
+			return err
+		}
+	}
+	l.link()
+	l.learnSecrets()
+	return nil
+}
+
+// loadOld loads the template that a run replaces, if it does.
+func (e *Engine) loadOld(ctx context.Context, l *live, run string) error {
+	begin, err := e.beginning(ctx, l.id, run)
+	if err != nil || begin.Old == nil {
+		return err
+	}
+	l.old, err = e.storedService(ctx, *begin.Old, nil)
+	return err
+}
+
+// beginning is what the journal says of the start of a run.
+func (e *Engine) beginning(ctx context.Context, id, run string) (entryData, error) {
+	for entry, err := range e.cfg.Store.Journal(ctx, id, 0) {
+		if err != nil {
+			return entryData{}, err
+		}
+		if entry.Run == run && entry.Kind == string(RunStarted) {
+			return dataOf(entry)
+		}
+	}
+	return entryData{}, nil
+}
+
+// nextRun numbers the runs of a deployment.
+func (l *live) nextRun() string {
+	n, _ := strconv.Atoi(strings.TrimPrefix(l.record.Run, "run-"))
+	return "run-" + strconv.Itoa(n+1)
+}
+
+// execute takes a plan through as a new run. The record of the deployment
+// already says what is being deployed.
+func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings) (*Result, error) {
+	l := s.live
+	raw, err := json.Marshal(plan)
+	if err != nil {
+		return nil, errs.Wrap(err, "store the plan of", l.id)
+	}
+	digest, err := s.eng.putBlob(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	rec := state.Run{ID: l.nextRun(), Kind: plan.Kind, Plan: digest, Status: state.RunRunning, Started: now()}
+	r := s.eng.newRun(ctx, l, plan, rec, set)
+	for _, p := range plan.Create {
+		if l.instances[p.ID] != nil {
+			continue
+		}
+		inst, err := l.make(p)
+		if err != nil {
+			return nil, err
+		}
+		r.touch(inst)
+	}
+	l.link()
+	l.record.Run = rec.ID
+	switch plan.Kind {
+	case "deploy", "update":
+		l.record.Status = state.Deploying
+	case "undeploy":
+		l.record.Status = state.Undeploying
+	}
+	data, err := s.startData(set)
+	if err != nil {
+		return nil, err
+	}
+	r.batch.head = true
+	r.emit(Event{Kind: RunStarted, RunKind: plan.Kind}, data)
+	return s.finish(ctx, r)
+}
+
+// startData is what a run has to know again when it is resumed.
+func (s *session) startData(set settings) (data entryData, err error) {
+	if s.live.old != nil {
+		data.Old = &s.live.old.origin
+	}
+	if set.arguments != nil {
+		if data.Arguments, err = s.eng.vault.store(set.arguments, s.live.secrets.Contains(set.arguments)); err != nil {
+			return data, errs.Wrap(err, "store the inputs of", s.live.id)
+		}
+	}
+	if set.hasNotification {
+		data.Notification, err = s.eng.vault.store(set.notification, s.live.secrets.Contains(set.notification))
+	}
+	return data, err
+}
+
+// finish works until the run ended and tells how.
+func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
+	s.live.learnSecrets()
+	r.lease = s.lease
+	r.loop(ctx)
+	r.await(s.eng.cfg.CancelGrace)
+	s.last = &r.record
+	return r.result(), r.err()
+}
+
+// settle ends a run that was interrupted before another one begins: what still
+// runs is cancelled, and everything is recorded.
+func (s *session) settle(ctx context.Context) error {
+	if s.last == nil || s.last.Status != state.RunRunning {
+		return nil
+	}
+	canceled, cancel := context.WithCancelCause(ctx)
+	cancel(errors.New("the process that ran it ended, and another run was asked for"))
+	if _, err := s.resume(canceled, settings{}); err != nil && errs.CodeOf(err) != errs.Canceled {
+		return err
+	}
+	return ctx.Err()
+}
+
+// resume goes on with the last run.
+func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
+	l := s.live
+	ctxless := context.WithoutCancel(ctx) // a run that is only settled comes cancelled
+	plan, err := s.eng.readPlan(ctxless, s.last.Plan)
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.eng.history(ctxless, l.id, s.last.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.settings(s.eng.vault, &set); err != nil {
+		return nil, err
+	}
+	rec := *s.last
+	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
+	r := s.eng.newRun(ctx, l, plan, rec, set)
+	r.batch.head = true
+	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Detail: "resumed"}, entryData{Old: h.begin.Old, Arguments: h.begin.Arguments, Notification: h.begin.Notification})
+	l.learnSecrets()
+	r.restore(h)
+	return s.finish(ctx, r)
+}
+
+// readPlan reads the plan of a run.
+func (e *Engine) readPlan(ctx context.Context, digest string) (*workflow.Plan, error) {
+	blob, err := e.cfg.Store.Blob(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	raw, err := io.ReadAll(blob)
+	if err != nil {
+		return nil, errs.Wrap(err, "read the plan", digest)
+	}
+	var plan workflow.Plan
+	if err := json.Unmarshal(raw, &plan); err != nil {
+		return nil, errs.New(errs.Internal, "read the plan", digest, "%w", err)
+	}
+	if err := plan.Validate(); err != nil {
+		return nil, fmt.Errorf("read the plan %s: %w", digest, err)
+	}
+	return &plan, nil
+}

@@ -1,0 +1,100 @@
+package executor
+
+import (
+	"context"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
+)
+
+// Update turns a deployment into one of another service template, or of other
+// inputs. Nodes that differ, and those that depend on them, are undeployed by
+// the operations of the old template and deployed by those of the new one; all
+// others keep their state and attributes.
+//
+// Where nothing differs, Result.Run is nil. The errors are those of Deploy,
+// NotFound for an unknown deployment, and FailedPrecondition where an earlier
+// update did not finish: see Resume.
+func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
+	if req.Archive == nil && req.Inputs == nil {
+		return nil, errs.New(errs.InvalidArgument, "update", req.Deployment, "give an archive or inputs")
+	}
+	svc, err := e.requestedDry(ctx, req)
+	if err != nil {
+		return nil, errs.Wrap(err, "update", req.Deployment)
+	}
+	return e.known(ctx, req.Deployment, "update", Options{}, func(s *session) (*Result, error) {
+		_, plan, err := s.planUpdate(svc)
+		if err != nil {
+			return nil, err
+		}
+		old := s.live.service
+		if err := s.adopt(ctx, Request{Labels: req.Labels}, svc); err != nil {
+			return nil, err
+		}
+		s.live.old = old
+		if len(plan.Steps) == 0 && len(plan.Create) == 0 && len(plan.Remove) == 0 {
+			return &Result{Plan: plan}, s.saveRecord(ctx)
+		}
+		return s.execute(ctx, plan, req.settings())
+	})
+}
+
+// PlanUpdate tells what Update would do, and what differs. Nothing is changed.
+func (e *Engine) PlanUpdate(ctx context.Context, req Request) (*workflow.Diff, *workflow.Plan, error) {
+	svc, err := e.requestedDry(ctx, req)
+	if err != nil {
+		return nil, nil, errs.Wrap(err, "plan update", req.Deployment)
+	}
+	s, err := e.look(ctx, req.Deployment, nil)
+	if err != nil {
+		return nil, nil, errs.Wrap(err, "plan update", req.Deployment)
+	}
+	diff, plan, err := s.planUpdate(svc)
+	return diff, plan, errs.Wrap(err, "plan update", req.Deployment)
+}
+
+// planUpdate compares what is deployed with what is asked for.
+func (s *session) planUpdate(svc *requestedService) (*workflow.Diff, *workflow.Plan, error) {
+	l := s.live
+	if l.old != nil {
+		if err := l.noStrangersTo(l.service.template); err != nil {
+			return nil, nil, err
+		}
+	}
+	current := l.current()
+	diff, err := workflow.Compare(l.service.template, svc.template, workflow.DiffOptions{
+		OldFiles: l.service.files, NewFiles: svc.files, Current: current, Eval: s.comparing(svc.service),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := workflow.Update(l.service.template, svc.template, diff, current, s.eng.planning())
+	return diff, plan, err
+}
+
+// comparing evaluates values of the old and of the new template: both over the
+// instances as they are, so that only what the templates and inputs say differs.
+func (s *session) comparing(svc *service) func(tosca.Entity, *tosca.Value) (any, error) {
+	return func(of tosca.Entity, v *tosca.Value) (any, error) {
+		in := s.live.service
+		if of.Service == svc.template {
+			in = svc
+		}
+		return s.live.eval(in, v, of)
+	}
+}
+
+// saveRecord commits the record of the deployment.
+func (s *session) saveRecord(ctx context.Context) error {
+	record := *s.live.record
+	revision, err := s.eng.commit(ctx, s.live.id, &state.Commit{
+		Lease: s.lease.current(), Revision: record.Revision, Deployment: &record,
+	})
+	if err == nil {
+		s.live.record.Revision = revision
+	}
+	return err
+}
