@@ -1,6 +1,10 @@
 package workflow
 
-import "github.com/seed-a4fd30b5/orchestrator/tosca"
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
 
 // Deploy plans what brings every node of the template to "started", beginning
 // with what is there. Nodes that are started are left alone; any other one
@@ -44,6 +48,7 @@ func Deploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, err
 // deployNodes adds the steps of all nodes that are not started. nodes are in
 // order of dependency.
 func (p *planner) deployNodes(nodes []*tosca.NodeTemplate) {
+	p.reserve(nodes)
 	for _, n := range nodes {
 		id, rels := NodeID(n.Name, 0), relationships(n)
 		started := p.current[id] == Started
@@ -53,6 +58,19 @@ func (p *planner) deployNodes(nodes []*tosca.NodeTemplate) {
 		} else {
 			p.done[id] = p.deployNode(n, id, rels, p.targetsDone(rels))
 		}
+	}
+}
+
+// reserve makes room for what most plans have at least: growing bit by bit is
+// what costs most in large ones.
+func (p *planner) reserve(nodes []*tosca.NodeTemplate) {
+	instances := len(nodes)
+	for _, n := range nodes {
+		instances += len(n.Requirements)
+	}
+	p.plan.Steps = slices.Grow(p.plan.Steps, len(nodes))
+	if missing := instances - len(p.current); missing > 0 {
+		p.plan.Create = make([]Instance, 0, missing)
 	}
 }
 
@@ -86,16 +104,16 @@ func (p *planner) targetsDone(rels []relationship) []int {
 // returns the last.
 func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationship, after []int) int {
 	calls := standardCalls(n, p.opts, "create", "configure", "start")
-	if calls.has["create"] {
+	if calls.has("create") {
 		after = []int{p.callNode(id, calls.iface, "create", Creating, Created, after)}
 	}
 	after = p.callBothSides(rels, "pre_configure_source", "pre_configure_target", after)
-	if calls.has["configure"] {
+	if calls.has("configure") {
 		after = []int{p.callNode(id, calls.iface, "configure", Configuring, Configured, after)}
 	}
 	after = p.callBothSides(rels, "post_configure_source", "post_configure_target", after)
 	start := -1
-	if calls.has["start"] {
+	if calls.has("start") {
 		start = p.callNode(id, calls.iface, "start", Starting, "", after)
 		after = []int{start}
 	}

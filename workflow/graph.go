@@ -1,98 +1,63 @@
 package workflow
 
 import (
-	"container/heap"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
-// order returns the node templates so that each comes behind the targets of its
-// requirements; among those that could come next, the one declared first does.
-// A cycle is an error that names its nodes.
+// order returns the node templates in order of declaration, except that the
+// targets of a node's requirements come before the node. A cycle is an error
+// that names its nodes.
 func order(t *tosca.ServiceTemplate) ([]*tosca.NodeTemplate, error) {
-	index := make(map[*tosca.NodeTemplate]int, len(t.Nodes))
-	for i, n := range t.Nodes {
-		index[n] = i
-	}
-	waiting := make([]int, len(t.Nodes))
-	sources := make([][]int, len(t.Nodes))
-	for i, n := range t.Nodes {
-		for _, r := range n.Requirements {
-			if j, ok := index[r.Target]; ok {
-				waiting[i]++
-				sources[j] = append(sources[j], i)
+	o := ordering{place: make(map[*tosca.NodeTemplate]int, len(t.Nodes)), nodes: make([]*tosca.NodeTemplate, 0, len(t.Nodes))}
+	for _, n := range t.Nodes {
+		if cycle := o.visit(n); cycle != nil {
+			return nil, &errs.Error{
+				Code: errs.InvalidArgument, Op: "plan", Subject: t.File,
+				Err:  errs.New(errs.InvalidArgument, "", "", "requirements form a cycle: %s", strings.Join(cycle, " -> ")),
+				Hint: "remove one of these requirements",
 			}
 		}
 	}
-	ready := &intHeap{}
-	for i, w := range waiting {
-		if w == 0 {
-			*ready = append(*ready, i) // ascending, so already a heap
-		}
-	}
-	ordered := make([]*tosca.NodeTemplate, 0, len(t.Nodes))
-	for ready.Len() > 0 {
-		i := heap.Pop(ready).(int)
-		ordered = append(ordered, t.Nodes[i])
-		for _, s := range sources[i] {
-			if waiting[s]--; waiting[s] == 0 {
-				heap.Push(ready, s)
-			}
-		}
-	}
-	if len(ordered) < len(t.Nodes) {
-		return nil, &errs.Error{
-			Code: errs.InvalidArgument, Op: "plan", Subject: t.File,
-			Err:  errs.New(errs.InvalidArgument, "", "", "requirements form a cycle: %s", strings.Join(cycle(t, waiting, index), " -> ")),
-			Hint: "remove one of these requirements",
-		}
-	}
-	return ordered, nil
+	return o.nodes, nil
 }
 
-// cycle names the nodes of one cycle among those that still wait, beginning and
-// ending with the same.
-func cycle(t *tosca.ServiceTemplate, waiting []int, index map[*tosca.NodeTemplate]int) []string {
-	at := 0
-	for waiting[at] == 0 {
-		at++
-	}
-	var path []int
-	seen := map[int]int{}
-	for {
-		if from, ok := seen[at]; ok {
-			path = append(path[from:], at)
-			break
+// ordering is an order in the making.
+type ordering struct {
+	nodes []*tosca.NodeTemplate
+	// path are the nodes being visited, each requiring the next.
+	path []*tosca.NodeTemplate
+	// place is where in path a node stands, or ordered.
+	place map[*tosca.NodeTemplate]int
+}
+
+const ordered = -1
+
+// visit places a node behind its targets, or returns the names of a cycle.
+func (o *ordering) visit(n *tosca.NodeTemplate) []string {
+	if at, seen := o.place[n]; seen {
+		if at == ordered {
+			return nil
 		}
-		seen[at] = len(path)
-		path = append(path, at)
-		for _, r := range t.Nodes[at].Requirements {
-			// A node that waits has a target that waits.
-			if j, ok := index[r.Target]; ok && waiting[j] > 0 {
-				at = j
-				break
+		var names []string
+		for _, on := range append(o.path[at:], n) {
+			names = append(names, on.Name)
+		}
+		return names
+	}
+	o.place[n] = len(o.path)
+	o.path = append(o.path, n)
+	for _, r := range n.Requirements {
+		if r.Target != nil {
+			if cycle := o.visit(r.Target); cycle != nil {
+				return cycle
 			}
 		}
 	}
-	names := make([]string, len(path))
-	for i, n := range path {
-		names[i] = t.Nodes[n].Name
-	}
-	return names
-}
-
-// intHeap is a heap of integers with the least on top.
-type intHeap []int
-
-func (h intHeap) Len() int           { return len(h) }
-func (h intHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h intHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *intHeap) Push(x any)        { *h = append(*h, x.(int)) }
-func (h *intHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
+	o.path = o.path[:len(o.path)-1]
+	o.place[n] = ordered
+	o.nodes = append(o.nodes, n)
+	return nil
 }

@@ -1,6 +1,10 @@
 package workflow
 
-import "github.com/seed-a4fd30b5/orchestrator/tosca"
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
 
 // The interfaces whose operations make up the life cycle.
 const (
@@ -41,9 +45,11 @@ func implemented(i *tosca.Interface, operation string) bool {
 // nodeCalls is which operations of a node's Standard interface are to be
 // called, and under which name the interface is known.
 type nodeCalls struct {
-	iface string
-	has   map[string]bool
+	iface      string
+	operations []string
 }
+
+func (c nodeCalls) has(operation string) bool { return slices.Contains(c.operations, operation) }
 
 // standardCalls finds the operations among names that are implemented or claimed.
 func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCalls {
@@ -54,10 +60,7 @@ func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCal
 	}
 	for _, name := range names {
 		if implemented(i, name) || opts.Claims != nil && opts.Claims(n, c.iface, name) {
-			if c.has == nil {
-				c.has = make(map[string]bool, len(names))
-			}
-			c.has[name] = true
+			c.operations = append(c.operations, name)
 		}
 	}
 	return c

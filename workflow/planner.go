@@ -60,8 +60,11 @@ func (p *planner) add(s Step, after []int) int {
 
 // ascending returns the indexes sorted, each once, in a slice of its own.
 func ascending(indexes []int) []int {
-	if len(indexes) == 0 {
+	switch len(indexes) {
+	case 0:
 		return nil
+	case 1:
+		return []int{indexes[0]}
 	}
 	out := slices.Clone(indexes)
 	slices.Sort(out)

@@ -66,14 +66,14 @@ func (p *planner) undeployNode(n *tosca.NodeTemplate, id string, rels []relation
 		slices.Reverse(backward)
 		first := len(p.plan.Steps)
 		after = p.callBothSides(backward, "remove_target", "remove_source", after)
-		if calls.has["stop"] {
+		if calls.has("stop") {
 			after = []int{p.callNode(id, calls.iface, "stop", Stopping, Configured, after)}
 		}
 		for _, s := range p.plan.Steps[first:] {
 			s.Optional = state == Errored
 		}
 	}
-	if calls.has["delete"] {
+	if calls.has("delete") {
 		return p.callNode(id, calls.iface, "delete", Deleting, Initial, after)
 	}
 	return p.set(id, Initial, after)
