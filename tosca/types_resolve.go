@@ -122,7 +122,12 @@ func parentOf[T any](r *typeResolver, t *typeDecl) *T {
 
 func (r *typeResolver) fill(t *typeDecl) {
 	d := t.doc
-	d.fields(t.node, t.kind.String())
+	if t.kind == interfaceKind {
+		d.entries(t.node, "an interface type")
+		d.interfaceKeys(t.node, "interface type")
+	} else {
+		d.fields(t.node, t.kind.String())
+	}
 	t.header.Version = prose(t.node.Get("version"))
 	t.header.Description = prose(t.node.Get("description"))
 	t.header.Metadata = d.metadata(t.node.Get("metadata"))
