@@ -22,6 +22,13 @@
 //
 // # How it runs
 //
+// Starting Python and importing Ansible takes most of the time of a small
+// playbook. A Driver does it once: it keeps a Python process that has Ansible
+// loaded and forks it for each playbook. The process starts with the first
+// playbook and ends with Driver.Close, or with this program, however that ends.
+// Where Ansible cannot be loaded in this way, and with Config.NoPreload, each
+// playbook has its own ansible-playbook process.
+//
 // What plays and tasks do is reported by a callback plugin that is part of this
 // package; Ansible's collections (ansible.posix) are not needed. It works with
 // ansible-core 2.14 and newer.

@@ -39,6 +39,9 @@ type Config struct {
 	// Env are environment variables that are added to those which this process
 	// has when New is called.
 	Env map[string]string
+	// NoPreload runs each playbook in a process of its own. Default: playbooks
+	// run in forks of one process that has Ansible loaded.
+	NoPreload bool
 	// KeepFiles leaves the folders of operations in TempDir and logs where
 	// they are. They hold inputs in clear.
 	KeepFiles bool
@@ -62,6 +65,10 @@ type Driver struct {
 	found   *installation
 	plugins string // the folder of our plugins; "" before the first run
 	closed  bool
+	preload *preload // nil before the first run, and when it has died
+	// noPreload tells not to start it: it is not wanted, or does not work here.
+	noPreload bool
+	starting  sync.Mutex // held while the preloaded process starts; before mu
 }
 
 // New returns a Driver. It starts nothing and does not look for Ansible.
@@ -78,7 +85,7 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Forks < 0 {
 		return nil, errs.New(errs.InvalidArgument, "configure ansible", "", "Forks is %d: it must not be negative", cfg.Forks)
 	}
-	return &Driver{cfg: cfg, env: environment(os.Environ(), cfg)}, nil
+	return &Driver{cfg: cfg, env: environment(os.Environ(), cfg), noPreload: cfg.NoPreload}, nil
 }
 
 // Name is "ansible".
@@ -163,12 +170,16 @@ func (d *Driver) run(ctx context.Context, op *executor.Operation, args ...string
 	return out.stats, nil
 }
 
-// Close removes the driver's files. A closed Driver runs nothing any more.
+// Close ends the preloaded process, with the playbooks that still run in it,
+// and removes the driver's files. A closed Driver runs nothing any more.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	dir := d.plugins
-	d.plugins, d.closed = "", true
+	p, dir := d.preload, d.plugins
+	d.preload, d.plugins, d.closed = nil, "", true
 	d.mu.Unlock()
+	if p != nil {
+		p.close()
+	}
 	if dir == "" {
 		return nil
 	}

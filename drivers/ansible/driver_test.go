@@ -1,3 +1,5 @@
+//go:build unix
+
 package ansible_test
 
 import (
@@ -33,6 +35,17 @@ func newDriver(t testing.TB, cfg ansible.Config) *ansible.Driver {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d
+}
+
+// bothModes runs a test with a process for each playbook and with the preloaded one.
+func bothModes(t *testing.T, test func(t *testing.T, cfg ansible.Config)) {
+	t.Parallel()
+	for name, noPreload := range map[string]bool{"fresh": true, "preloaded": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, ansible.Config{NoPreload: noPreload})
+		})
+	}
 }
 
 // files makes an archive of pairs of path and text.
@@ -111,9 +124,9 @@ func TestAccepts(t *testing.T) {
 }
 
 func TestRunReturnsWhatSetStatsGathered(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	op := operation(files("playbooks/create.yaml", playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		op := operation(files("playbooks/create.yaml", playbook(`
     - set_stats:
         data:
           text: hello
@@ -125,13 +138,14 @@ func TestRunReturnsWhatSetStatsGathered(t *testing.T) {
     - set_stats: {data: {mine: 1}, per_host: true}
     - set_stats: {data: {number2: 471}}
 `)), "playbooks/create.yaml")
-	got, err := d.Run(t.Context(), op)
-	require.NoError(t, err)
-	require.Equal(t, map[string]any{
-		"text": "hello", "number": "471", "number2": int64(471),
-		"list": []any{int64(1), "two", 3.5}, "map": map[string]any{"a": map[string]any{"b": true}},
-		"nothing": nil, "unicode": "žlůť",
-	}, got)
+		got, err := d.Run(t.Context(), op)
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{
+			"text": "hello", "number": "471", "number2": int64(471),
+			"list": []any{int64(1), "two", 3.5}, "map": map[string]any{"a": map[string]any{"b": true}},
+			"nothing": nil, "unicode": "žlůť",
+		}, got)
+	})
 }
 
 func TestRunWithoutSetStatsReturnsNothing(t *testing.T) {
@@ -143,9 +157,9 @@ func TestRunWithoutSetStatsReturnsNothing(t *testing.T) {
 }
 
 func TestInputsKeepTheirTypes(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	op := operation(files("p.yml", playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		op := operation(files("p.yml", playbook(`
     - assert:
         that:
           - i == 42 and i is integer
@@ -160,20 +174,21 @@ func TestInputsKeepTheirTypes(t *testing.T) {
           - m['with <&> "quotes"'] == "line 1\nline 2"
           - vars.SELF is not defined
 `)), "p.yml")
-	op.Inputs = map[string]any{
-		"i": int64(42), "f": 1.0, "b": true, "n": nil, "s": "yes", "t": "12:30:00",
-		"l": []any{int64(1), "a", []any{2.0}},
-		"m": map[string]any{"k": map[string]any{"x": false}, `with <&> "quotes"`: "line 1\nline 2"},
-	}
-	_, err := d.Run(t.Context(), op)
-	require.NoError(t, err)
+		op.Inputs = map[string]any{
+			"i": int64(42), "f": 1.0, "b": true, "n": nil, "s": "yes", "t": "12:30:00",
+			"l": []any{int64(1), "a", []any{2.0}},
+			"m": map[string]any{"k": map[string]any{"x": false}, `with <&> "quotes"`: "line 1\nline 2"},
+		}
+		_, err := d.Run(t.Context(), op)
+		require.NoError(t, err)
+	})
 }
 
 func TestFilesLieBesideThePlaybookByBaseName(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	fsys := files(
-		"playbooks/create.yaml", playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		fsys := files(
+			"playbooks/create.yaml", playbook(`
     - set_stats:
         data:
           template: "{{ lookup('template', 'hello.j2') }}"
@@ -183,26 +198,27 @@ func TestFilesLieBesideThePlaybookByBaseName(t *testing.T) {
           cfg: "{{ lookup('file', 'ansible.cfg') }}"
     - import_tasks: more.yaml
 `),
-		"playbooks/more.yaml", "- set_stats: {data: {more: 'yes'}}\n",
-		"templates/hello.j2", "hello {{ who }}",
-		"one/data.txt", "one",
-		"two/data.txt", "two",
-		"files/conf/deep/x.txt", "deep",
-		"files/ansible.cfg", "[defaults]\nroles_path = /nowhere\n",
-	)
-	op := operation(fsys, "playbooks/create.yaml")
-	op.Inputs = map[string]any{"who": "world"}
-	op.Dependencies = []*executor.File{{Path: "playbooks/more.yaml"}, {Path: "one/data.txt"}}
-	op.Artifacts = []*executor.File{
-		{Path: "templates/hello.j2"}, {Path: "two/data.txt"}, {Path: "files/conf"}, {Path: "files/ansible.cfg"},
-		{Path: "registry.example.com/image:1.0"},
-	}
-	got, err := d.Run(t.Context(), op)
-	require.NoError(t, err)
-	require.Equal(t, map[string]any{
-		"template": "hello world", "file": "two", "folder": "deep", "more": "yes",
-		"inventory": "opera localhost local", "cfg": "[defaults]\nretry_files_enabled = False",
-	}, got)
+			"playbooks/more.yaml", "- set_stats: {data: {more: 'yes'}}\n",
+			"templates/hello.j2", "hello {{ who }}",
+			"one/data.txt", "one",
+			"two/data.txt", "two",
+			"files/conf/deep/x.txt", "deep",
+			"files/ansible.cfg", "[defaults]\nroles_path = /nowhere\n",
+		)
+		op := operation(fsys, "playbooks/create.yaml")
+		op.Inputs = map[string]any{"who": "world"}
+		op.Dependencies = []*executor.File{{Path: "playbooks/more.yaml"}, {Path: "one/data.txt"}}
+		op.Artifacts = []*executor.File{
+			{Path: "templates/hello.j2"}, {Path: "two/data.txt"}, {Path: "files/conf"}, {Path: "files/ansible.cfg"},
+			{Path: "registry.example.com/image:1.0"},
+		}
+		got, err := d.Run(t.Context(), op)
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{
+			"template": "hello world", "file": "two", "folder": "deep", "more": "yes",
+			"inventory": "opera localhost local", "cfg": "[defaults]\nretry_files_enabled = False",
+		}, got)
+	})
 }
 
 func TestMissingDependency(t *testing.T) {
@@ -216,48 +232,49 @@ func TestMissingDependency(t *testing.T) {
 }
 
 func TestFailedTask(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	for _, c := range []struct {
-		name, tasks string
-		want        []string
-		not         string
-	}{
-		{"message", "    - name: Check disk\n      fail: {msg: the disk is full}\n",
-			[]string{`run playbook books/p.yml: task "Check disk" failed on localhost: the disk is full`}, ""},
-		{"command", "    - name: List\n      command: sh -c 'echo out; echo err >&2; exit 7'\n",
-			[]string{`task "List" failed on localhost: non-zero return code (rc 7)`, "stderr: err", "stdout: out"}, ""},
-		{"loop", "    - name: Each\n      fail: {msg: 'bad {{ item }}'}\n      when: item != 'b'\n      loop: [a, b, c]\n",
-			[]string{`task "Each" failed on localhost: item a: bad a`, "item c: bad c"}, "item b"},
-		{"ignored before the fatal one", "    - name: First\n      fail: {msg: one}\n      ignore_errors: true\n    - name: Second\n      fail: {msg: two}\n",
-			[]string{`task "Second" failed on localhost: two`}, "one"},
-		{"cleanup fails too", "    - block:\n        - name: Work\n          fail: {msg: root cause}\n      always:\n        - name: Clean\n          fail: {msg: second}\n",
-			[]string{`task "Work" failed on localhost: root cause`, `task "Clean" failed on localhost: second`}, ""},
-		{"no_log", "    - name: Secret\n      fail: {msg: 'password hunter2'}\n      no_log: true\n",
-			[]string{`task "Secret" failed on localhost: the output is hidden by no_log`}, "hunter2"},
-		{"unknown variable", "    - name: Say\n      debug: {msg: '{{ nobody }}'}\n",
-			[]string{`task "Say" failed on localhost: `, "'nobody' is undefined"}, ""},
-		{"secret of the operation", "    - name: Leak\n      fail: {msg: 'my s3cr3t word'}\n",
-			[]string{"my *** word"}, "s3cr3t"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			var log syncBuffer
-			op := operation(files("books/p.yml", playbook(c.tasks)), "books/p.yml")
-			op.Log, op.Secrets = &log, []string{"s3cr3t"}
-			_, err := d.Run(t.Context(), op)
-			require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
-			require.False(t, executor.Retryable(err))
-			for _, want := range c.want {
-				require.ErrorContains(t, err, want)
-			}
-			if c.not != "" {
-				require.NotContains(t, err.Error(), c.not)
-			}
-			require.NotContains(t, log.String(), "hunter2")
-			require.NotContains(t, log.String(), "s3cr3t")
-		})
-	}
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		for _, c := range []struct {
+			name, tasks string
+			want        []string
+			not         string
+		}{
+			{"message", "    - name: Check disk\n      fail: {msg: the disk is full}\n",
+				[]string{`run playbook books/p.yml: task "Check disk" failed on localhost: the disk is full`}, ""},
+			{"command", "    - name: List\n      command: sh -c 'echo out; echo err >&2; exit 7'\n",
+				[]string{`task "List" failed on localhost: non-zero return code (rc 7)`, "stderr: err", "stdout: out"}, ""},
+			{"loop", "    - name: Each\n      fail: {msg: 'bad {{ item }}'}\n      when: item != 'b'\n      loop: [a, b, c]\n",
+				[]string{`task "Each" failed on localhost: item a: bad a`, "item c: bad c"}, "item b"},
+			{"ignored before the fatal one", "    - name: First\n      fail: {msg: one}\n      ignore_errors: true\n    - name: Second\n      fail: {msg: two}\n",
+				[]string{`task "Second" failed on localhost: two`}, "one"},
+			{"cleanup fails too", "    - block:\n        - name: Work\n          fail: {msg: root cause}\n      always:\n        - name: Clean\n          fail: {msg: second}\n",
+				[]string{`task "Work" failed on localhost: root cause`, `task "Clean" failed on localhost: second`}, ""},
+			{"no_log", "    - name: Secret\n      fail: {msg: 'password hunter2'}\n      no_log: true\n",
+				[]string{`task "Secret" failed on localhost: the output is hidden by no_log`}, "hunter2"},
+			{"unknown variable", "    - name: Say\n      debug: {msg: '{{ nobody }}'}\n",
+				[]string{`task "Say" failed on localhost: `, "'nobody' is undefined"}, ""},
+			{"secret of the operation", "    - name: Leak\n      fail: {msg: 'my s3cr3t word'}\n",
+				[]string{"my *** word"}, "s3cr3t"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				var log syncBuffer
+				op := operation(files("books/p.yml", playbook(c.tasks)), "books/p.yml")
+				op.Log, op.Secrets = &log, []string{"s3cr3t"}
+				_, err := d.Run(t.Context(), op)
+				require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+				require.False(t, executor.Retryable(err))
+				for _, want := range c.want {
+					require.ErrorContains(t, err, want)
+				}
+				if c.not != "" {
+					require.NotContains(t, err.Error(), c.not)
+				}
+				require.NotContains(t, log.String(), "hunter2")
+				require.NotContains(t, log.String(), "s3cr3t")
+			})
+		}
+	})
 }
 
 func TestRescuedFailureIsNoFailure(t *testing.T) {
@@ -269,10 +286,10 @@ func TestRescuedFailureIsNoFailure(t *testing.T) {
 }
 
 func TestLogTellsTasksAndResults(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	var log syncBuffer
-	op := operation(files("p.yml", "- name: Set up\n  "+strings.TrimPrefix(playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		var log syncBuffer
+		op := operation(files("p.yml", "- name: Set up\n  "+strings.TrimPrefix(playbook(`
     - name: Greet
       debug: {msg: hello}
     - name: Values
@@ -289,11 +306,11 @@ func TestLogTellsTasksAndResults(t *testing.T) {
       fail: {msg: so what}
       ignore_errors: true
 `), "- ")), "p.yml")
-	op.Inputs = map[string]any{"who": "me"}
-	op.Log = &log
-	_, err := d.Run(t.Context(), op)
-	require.NoError(t, err)
-	require.Equal(t, `PLAY Set up
+		op.Inputs = map[string]any{"who": "me"}
+		op.Log = &log
+		_, err := d.Run(t.Context(), op)
+		require.NoError(t, err)
+		require.Equal(t, `PLAY Set up
 TASK Greet
   ok localhost: hello
 TASK Values
@@ -309,60 +326,63 @@ TASK Some
 TASK Tolerated
   failed localhost (ignored): so what
 `, log.String())
+	})
 }
 
 func TestPlaybookThatAnsibleCannotRead(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	for _, c := range []struct {
-		name, text string
-		want       string
-	}{
-		{"two actions", "- hosts: all\n  tasks:\n    - name: Both\n      debug: {msg: a}\n      command: ls\n",
-			"books/p.yml:3:7: conflicting action statements: debug, command"},
-		{"yaml", "- hosts: all\n  tasks:\n   - debug: a: b\n", "books/p.yml:3:"},
-		{"unknown module", "- hosts: all\n  tasks:\n    - nosuchmodule: {}\n",
-			"books/p.yml:3:7: couldn't resolve module/action 'nosuchmodule'"},
-		{"in a dependency", "- hosts: all\n  tasks:\n    - import_tasks: more.yml\n",
-			"books/more.yml:1:3: couldn't resolve module/action 'nothere'"},
-	} {
-		for _, how := range []string{"run", "syntax check"} {
-			t.Run(c.name+"/"+how, func(t *testing.T) {
-				t.Parallel()
-				op := operation(files("books/p.yml", c.text, "books/more.yml", "- nothere: {}\n"), "books/p.yml")
-				op.Dependencies = []*executor.File{{Path: "books/more.yml"}}
-				var err error
-				if how == "run" {
-					_, err = d.Run(t.Context(), op)
-				} else {
-					err = d.SyntaxCheck(t.Context(), op)
-				}
-				require.Equal(t, executor.InvalidArgument, executor.CodeOf(err))
-				require.ErrorContains(t, err, c.want)
-				require.NotContains(t, err.Error(), "\n")
-			})
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		for _, c := range []struct {
+			name, text string
+			want       string
+		}{
+			{"two actions", "- hosts: all\n  tasks:\n    - name: Both\n      debug: {msg: a}\n      command: ls\n",
+				"books/p.yml:3:7: conflicting action statements: debug, command"},
+			{"yaml", "- hosts: all\n  tasks:\n   - debug: a: b\n", "books/p.yml:3:"},
+			{"unknown module", "- hosts: all\n  tasks:\n    - nosuchmodule: {}\n",
+				"books/p.yml:3:7: couldn't resolve module/action 'nosuchmodule'"},
+			{"in a dependency", "- hosts: all\n  tasks:\n    - import_tasks: more.yml\n",
+				"books/more.yml:1:3: couldn't resolve module/action 'nothere'"},
+		} {
+			for _, how := range []string{"run", "syntax check"} {
+				t.Run(c.name+"/"+how, func(t *testing.T) {
+					t.Parallel()
+					op := operation(files("books/p.yml", c.text, "books/more.yml", "- nothere: {}\n"), "books/p.yml")
+					op.Dependencies = []*executor.File{{Path: "books/more.yml"}}
+					var err error
+					if how == "run" {
+						_, err = d.Run(t.Context(), op)
+					} else {
+						err = d.SyntaxCheck(t.Context(), op)
+					}
+					require.Equal(t, executor.InvalidArgument, executor.CodeOf(err))
+					require.ErrorContains(t, err, c.want)
+					require.NotContains(t, err.Error(), "\n")
+				})
+			}
 		}
-	}
+	})
 }
 
 func TestSyntaxCheckRunsNothing(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	mark := filepath.Join(t.TempDir(), "mark")
-	op := operation(files("p.yml", playbook("    - file: {path: '{{ mark }}', state: touch}\n")), "p.yml")
-	op.Inputs = map[string]any{"mark": mark}
-	require.NoError(t, d.SyntaxCheck(t.Context(), op))
-	require.NoFileExists(t, mark)
-	_, err := d.Run(t.Context(), op)
-	require.NoError(t, err)
-	require.FileExists(t, mark)
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		mark := filepath.Join(t.TempDir(), "mark")
+		op := operation(files("p.yml", playbook("    - file: {path: '{{ mark }}', state: touch}\n")), "p.yml")
+		op.Inputs = map[string]any{"mark": mark}
+		require.NoError(t, d.SyntaxCheck(t.Context(), op))
+		require.NoFileExists(t, mark)
+		_, err := d.Run(t.Context(), op)
+		require.NoError(t, err)
+		require.FileExists(t, mark)
+	})
 }
 
 // A task asks after a job that Ansible has already waited for: common in blueprints of HPC jobs, broken in ansible-core since 2.12.
 func TestAsyncStatusAfterPolledTask(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{})
-	got, err := d.Run(t.Context(), operation(files("p.yml", playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		d := newDriver(t, cfg)
+		got, err := d.Run(t.Context(), operation(files("p.yml", playbook(`
     - name: Submit and wait
       shell: echo COMPLETED
       register: job
@@ -384,37 +404,34 @@ func TestAsyncStatusAfterPolledTask(t *testing.T) {
       register: left
     - set_stats: {data: {left: "{{ left.stat.exists }}"}}
 `)), "p.yml"))
-	require.NoError(t, err)
-	require.Equal(t, map[string]any{"out": "COMPLETED", "left": false}, got)
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{"out": "COMPLETED", "left": false}, got)
+	})
 }
 
 func TestCancelStopsThePlaybookAndItsProcesses(t *testing.T) {
-	t.Parallel()
-	d := newDriver(t, ansible.Config{Grace: 200 * time.Millisecond})
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	op := operation(files("p.yml", playbook(`
+	bothModes(t, func(t *testing.T, cfg ansible.Config) {
+		cfg.Grace = 200 * time.Millisecond
+		d := newDriver(t, cfg)
+		path, read := fifo(t)
+		op := operation(files("p.yml", playbook(`
     - name: Long
-      shell: trap '' TERM; echo $$ > {{ file }}.new; mv {{ file }}.new {{ file }}; while true; do sleep 600; done
+      shell: trap '' TERM; echo $$ > {{ fifo }}; while true; do sleep 600; done
 `)), "p.yml")
-	op.Inputs = map[string]any{"file": pidFile}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("somebody pressed a key")
-	go func() {
-		defer cancel(why)
-		for ctx.Err() == nil {
-			if _, err := os.Stat(pidFile); err == nil {
-				return
-			}
-			time.Sleep(5 * time.Millisecond) // a file made by a shell sends no signal
-		}
-	}()
-	_, err := d.Run(ctx, op)
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, err, why)
-	require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
-	pid, readErr := os.ReadFile(pidFile)
-	require.NoError(t, readErr)
-	requireGone(t, strings.TrimSpace(string(pid)))
+		op.Inputs = map[string]any{"fifo": path}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("somebody pressed a key")
+		shell := make(chan string, 1)
+		go func() {
+			shell <- read()
+			cancel(why)
+		}()
+		_, err := d.Run(ctx, op)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, why)
+		require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
+		requireGone(t, <-shell)
+	})
 }
 
 func TestTimeout(t *testing.T) {

@@ -19,6 +19,9 @@ import (
 //go:embed python
 var python embed.FS
 
+// reportFD is the descriptor on which the callback plugin reports.
+const reportFD = 3
+
 // installation is the Ansible that was found on this machine.
 type installation struct {
 	// command is the absolute path of ansible-playbook.

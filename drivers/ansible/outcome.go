@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -234,7 +235,7 @@ func (o *outcome) failure(code int) error {
 	defer o.mu.Unlock()
 	switch {
 	case code < 0:
-		return o.wrap(errs.Failed, signalText(code), "")
+		return o.wrap(errs.Failed, "ansible-playbook was ended by signal "+strconv.Itoa(-code), "")
 	case len(o.failures) > 0:
 		return o.taskFailure()
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package ansible
 
 import (
@@ -8,15 +10,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
-
-// reportFD is the descriptor on which the callback plugin reports.
-const reportFD = 3
 
 // drainTime is how long the output of an ended playbook is waited for when a
 // process that it left behind holds it open.
@@ -38,12 +36,12 @@ func (d *Driver) execute(ctx context.Context, in *installation, w *workdir, args
 	if err := ctx.Err(); err != nil {
 		return 0, ctxError(ctx)
 	}
-	reportR, reportW, err := os.Pipe()
+	reportR, reportW, err := pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer reportR.Close()
-	outputR, outputW, err := os.Pipe()
+	outputR, outputW, err := pipe()
 	if err != nil {
 		reportW.Close()
 		return 0, err
@@ -75,9 +73,83 @@ func (d *Driver) execute(ctx context.Context, in *installation, w *workdir, args
 	return code, err
 }
 
+// pipe is os.Pipe with an end for writing that blocks: Ansible refuses any other.
+func pipe() (r, w *os.File, err error) {
+	if r, w, err = os.Pipe(); err != nil {
+		return nil, nil, err
+	}
+	if err := syscall.SetNonblock(int(w.Fd()), false); err != nil {
+		r.Close()
+		w.Close()
+		return nil, nil, err
+	}
+	return r, w, nil
+}
+
 // launch starts the playbook in the preloaded process, or in one of its own.
 func (d *Driver) launch(ctx context.Context, in *installation, w *workdir, args []string, output, report *os.File) (process, error) {
+	// Twice: a process that died since the last playbook is replaced.
+	for range 2 {
+		p := d.preloaded(ctx, in)
+		if p == nil {
+			break
+		}
+		if f, err := p.run(w.dir, args, w.environ(d.env), output, report); err == nil {
+			return f, nil
+		}
+		d.drop(p)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, ctxError(ctx)
+	}
 	return d.fresh(in, w, args, output, report)
+}
+
+// preloaded returns the preloaded process, which it starts at need; nil where
+// there is to be none.
+func (d *Driver) preloaded(ctx context.Context, in *installation) *preload {
+	d.starting.Lock()
+	defer d.starting.Unlock()
+	d.mu.Lock()
+	p, off := d.preload, d.noPreload || d.closed
+	d.mu.Unlock()
+	if p != nil || off {
+		return p
+	}
+	p, err := startPreload(ctx, in, d.env, d.cfg)
+	if ctx.Err() != nil {
+		// That it did not start says nothing about whether it can.
+		if err == nil {
+			p.close()
+		}
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.noPreload = true
+		d.cfg.Logger.Warn("Ansible cannot be preloaded: each playbook starts it afresh", "reason", err)
+		return nil
+	}
+	if d.closed {
+		p.close()
+		return nil
+	}
+	d.cfg.Logger.Debug("Ansible is preloaded", "version", p.version, "pid", p.cmd.Process.Pid)
+	d.preload = p
+	return p
+}
+
+// drop forgets a preloaded process that is dead.
+func (d *Driver) drop(p *preload) {
+	p.conn.Close()
+	<-p.gone
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.preload == p {
+		d.preload = nil
+		d.cfg.Logger.Warn("the process in which Ansible is loaded ended", "reason", p.stderr.String())
+	}
 }
 
 // waitOrStop waits for the end of p. When ctx ends first, it asks p to end,
@@ -154,14 +226,6 @@ func (p *freshProcess) status() (int, error) {
 	return p.cmd.ProcessState.ExitCode(), nil
 }
 
-// environ are the variables of one playbook.
-func (w *workdir) environ(base []string) []string {
-	if value(base, "ANSIBLE_LOCAL_TEMP") != "" {
-		return nil
-	}
-	return []string{"ANSIBLE_LOCAL_TEMP=" + w.root + "/tmp"}
-}
-
 // maxReport bounds a line that is read from a playbook.
 const maxReport = 64 << 20
 
@@ -182,9 +246,4 @@ func lines(r io.Reader, limit int, f func(line []byte)) error {
 		return errs.New(errs.Failed, "read", "what the playbook returns", "%w", err)
 	}
 	return nil
-}
-
-// signalText says what a negative exit code means.
-func signalText(code int) string {
-	return "ansible-playbook was ended by signal " + strings.TrimSpace(syscall.Signal(-code).String())
 }

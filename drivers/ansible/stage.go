@@ -274,6 +274,14 @@ func (w *workdir) archivePath(file string) string {
 	return rel
 }
 
+// environ are the variables of one playbook.
+func (w *workdir) environ(base []string) []string {
+	if value(base, "ANSIBLE_LOCAL_TEMP") != "" {
+		return nil
+	}
+	return []string{"ANSIBLE_LOCAL_TEMP=" + w.root + "/tmp"}
+}
+
 func (w *workdir) remove() {
 	if !w.keep {
 		os.RemoveAll(w.root)
