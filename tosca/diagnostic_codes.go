@@ -19,6 +19,7 @@ const (
 	codeUnknownProfile        = "unknown-profile"
 	codeUnknownRepository     = "unknown-repository"
 	codeUnknownType           = "unknown-type"
+	codeUnimportedType        = "unimported-type"
 	codeDuplicateType         = "duplicate-type"
 	codeDerivationCycle       = "derivation-cycle"
 	codeBadRefinement         = "bad-refinement"

@@ -26,6 +26,9 @@ func (r *reader) readAll(name string) *document {
 			r.follow(d, item)
 		}
 		d.declare()
+		if d != entry {
+			d.entry, d.borrowed = entry, map[nameKey]bool{}
+		}
 	}
 	return entry
 }

@@ -25,7 +25,11 @@ type document struct {
 	profiles []*document
 	// memo remembers look-ups of a file that belongs to one Load. Built-in
 	// profiles are shared and have none.
-	memo         map[nameKey]*typeDecl
+	memo map[nameKey]*typeDecl
+	// entry is the entry file, in the others; borrowed are the types that a
+	// file names without importing them, though the entry file sees them.
+	entry        *document
+	borrowed     map[nameKey]bool
 	extensions   map[string]*ArtifactType
 	repositories map[string]*Repository
 }

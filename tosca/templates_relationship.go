@@ -68,7 +68,7 @@ func (b *builder) relationship(w *wanted, r *Requirement) *RelationshipTemplate 
 			own.Requirement, own.Range = r, r.Range
 			return &own
 		}
-		decl := d.lookup(relationshipKind, n.Text)
+		decl := d.named(relationshipKind, n)
 		if decl == nil {
 			dia := d.errorf(codeUnknownRelationship, n, "there is neither a relationship template nor a relationship type %q", n.Text)
 			dia.Suggestion = nearest(n.Text, sortedKeys(b.relations))

@@ -141,7 +141,7 @@ func (b *builder) target(w *wanted) *NodeTemplate {
 			}
 			return draft.node
 		}
-		decl := d.lookup(nodeKind, name)
+		decl := d.named(nodeKind, w.target)
 		if decl == nil {
 			dia := d.errorf(codeUnknownNode, w.target, "the requirement %q names %q, which is neither a node template nor a node type", w.name, name)
 			dia.Suggestion = nearest(name, b.nodeNames())

@@ -114,7 +114,24 @@ func (d *document) lookup(kind typeKind, name string) *typeDecl {
 		return t
 	}
 	t := d.find(kind, name, map[visit]bool{})
+	if t == nil && d.entry != nil {
+		if t = d.entry.lookup(kind, name); t != nil {
+			d.borrowed[key] = true
+		}
+	}
 	d.memo[key] = t
+	return t
+}
+
+// named is lookup for a name that stands somewhere. Published libraries use
+// types that only the entry file imports: a warning, once for each file.
+func (d *document) named(kind typeKind, n *yamlx.Node) *typeDecl {
+	t := d.lookup(kind, n.Text)
+	if key := (nameKey{kind, n.Text}); d.borrowed[key] {
+		delete(d.borrowed, key)
+		d.warnf(codeUnimportedType, n, "the %s %q is not imported here, only in %s", kind, n.Text, d.entry.name).Detail =
+			"Import " + t.doc.name + " so that the file can be used by itself."
+	}
 	return t
 }
 
@@ -208,7 +225,7 @@ func typeNamed[T any](d *document, kind typeKind, n *yamlx.Node) *T {
 	if name == "" {
 		return nil
 	}
-	t := d.lookup(kind, name)
+	t := d.named(kind, n)
 	if t == nil {
 		d.unknownType(kind, n)
 		return nil

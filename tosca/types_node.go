@@ -175,7 +175,7 @@ func (r *typeResolver) requirement(d *document, f yamlx.Field, old *RequirementD
 // name in the required node type.
 func (r *typeResolver) requiredCapability(d *document, q *RequirementDefinition, n *yamlx.Node) {
 	name := d.text(n, "capability")
-	if t := d.lookup(capabilityKind, name); t != nil {
+	if t := d.named(capabilityKind, n); t != nil {
 		q.Capability = t.typ.(*CapabilityType)
 		return
 	}

@@ -236,9 +236,9 @@ func (r *typeResolver) relationshipType(d *document, n *yamlx.Node, x *Relations
 // defines as capability types and whose own examples fill with node types.
 func (d *document) validTargets(n *yamlx.Node) (caps []*CapabilityType, nodes []*NodeType) {
 	for _, item := range d.strings(n, "valid_target_types") {
-		if t := d.lookup(capabilityKind, item.Text); t != nil {
+		if t := d.named(capabilityKind, item); t != nil {
 			caps = append(caps, t.typ.(*CapabilityType))
-		} else if t := d.lookup(nodeKind, item.Text); t != nil {
+		} else if t := d.named(nodeKind, item); t != nil {
 			nodes = append(nodes, t.typ.(*NodeType))
 		} else {
 			d.unknownType(capabilityKind, item)
@@ -269,9 +269,9 @@ func (r *typeResolver) policyType(d *document, n *yamlx.Node, x *PolicyType) {
 	if t := n.Get("targets"); t != nil {
 		x.TargetNodes, x.TargetGroups = nil, nil
 		for _, item := range d.strings(t, "targets") {
-			if t := d.lookup(nodeKind, item.Text); t != nil {
+			if t := d.named(nodeKind, item); t != nil {
 				x.TargetNodes = append(x.TargetNodes, t.typ.(*NodeType))
-			} else if t := d.lookup(groupKind, item.Text); t != nil {
+			} else if t := d.named(groupKind, item); t != nil {
 				x.TargetGroups = append(x.TargetGroups, t.typ.(*GroupType))
 			} else {
 				d.unknownType(nodeKind, item)
