@@ -1,14 +1,17 @@
 package csar
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/fstest"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -349,4 +352,56 @@ func TestSubsetOfLoneYAML(t *testing.T) {
 	digest, err := s.Digest()
 	require.NoError(t, err)
 	require.Equal(t, wantDigest, digest)
+}
+
+func TestMissingFileIsToldOnce(t *testing.T) {
+	t.Parallel()
+	_, err := Open("no/such.csar", nil)
+	require.EqualError(t, err, "open no/such.csar: no such file or directory")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.Equal(t, errs.NotFound, errs.CodeOf(err))
+}
+
+// TestTemporaryFileIsRemoved sets an environment variable, so it is not parallel.
+func TestTemporaryFileIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	count := func() int {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		return len(entries)
+	}
+	data := gz(t, tarOf(t, hello...))
+	small := Options{Limits: Limits{Memory: 100}}
+	a, err := OpenReader(bytes.NewReader(data), int64(len(data)), &small)
+	require.NoError(t, err)
+	require.Equal(t, 1, count())
+	require.NoError(t, a.Close())
+	require.Equal(t, 0, count())
+
+	for _, bad := range [][]byte{data[:len(data)-20], gz(t, tarOf(t, with(file{name: "../x"})...)), gz(t, tarOf(t, file{name: "x"}))} {
+		_, err = OpenReader(bytes.NewReader(bad), int64(len(bad)), &small)
+		require.Error(t, err)
+		require.Equal(t, 0, count())
+	}
+}
+
+func TestConcurrentReads(t *testing.T) {
+	t.Parallel()
+	for name, a := range forms(t, hello...) {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for _, f := range hello {
+					src, err := fs.ReadFile(a.FS(), f.name)
+					assert.NoError(t, err, name)
+					assert.Equal(t, f.data, string(src), name)
+				}
+				digest, err := a.Digest()
+				assert.NoError(t, err, name)
+				assert.Equal(t, wantDigest, digest, name)
+			})
+		}
+		wg.Wait()
+	}
 }

@@ -199,6 +199,9 @@ func within(err error, op, subject string) error {
 		return e
 	}
 	code := errs.CodeOf(err)
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && pe.Path == subject {
+		err = pe.Err // the path is told already
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e := fault(Missing, "", "%w", err)

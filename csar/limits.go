@@ -21,10 +21,14 @@ type Limits struct {
 	Memory int64
 }
 
-// ratioFree is the size up to which the ratio does not matter.
-const ratioFree = 1 << 20
+// ratioFree is the size up to which the ratio does not matter, defaultRatio
+// what it may be beyond.
+const (
+	ratioFree    = 1 << 20
+	defaultRatio = 1000
+)
 
-// maxText bounds TOSCA.meta and the YAML file that is looked into for its name.
+// The sizes of TOSCA.meta and of the YAML file that is looked into for its name.
 const (
 	maxMeta     = 1 << 20
 	maxTemplate = 64 << 20
@@ -35,7 +39,7 @@ func (l Limits) withDefaults() Limits {
 		TotalSize:  orDefault(l.TotalSize, 4<<30),
 		FileSize:   orDefault(l.FileSize, 1<<30),
 		Entries:    orDefault(l.Entries, 100_000),
-		Ratio:      orDefault(l.Ratio, 1000),
+		Ratio:      orDefault(l.Ratio, defaultRatio),
 		NameLength: orDefault(l.NameLength, 4096),
 		Depth:      orDefault(l.Depth, 100),
 		Memory:     orDefault(l.Memory, 64<<20),

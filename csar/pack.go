@@ -2,6 +2,7 @@ package csar
 
 import (
 	"archive/zip"
+	"compress/flate"
 	"errors"
 	"io"
 	"io/fs"
@@ -30,6 +31,9 @@ var packTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // a file may be executed. The same content gives the same bytes (with the same
 // release of Go, whose compressor may change). Empty folders are left out.
 //
+// What Pack writes can be opened with the default limits: a file that deflate
+// would shrink to a bomb, such as a disk image of zeros, is stored as it is.
+//
 // Where TOSCA.meta is missing, TOSCA-Metadata/TOSCA.meta of version 1.1 is
 // added, which names a's Entry. Options may be nil.
 func Pack(w io.Writer, a *Archive, opts *PackOptions) error {
@@ -45,6 +49,7 @@ func Pack(w io.Writer, a *Archive, opts *PackOptions) error {
 type packed struct {
 	name string
 	mode fs.FileMode
+	size int64
 	data []byte
 }
 
@@ -52,7 +57,7 @@ func pack(w io.Writer, a *Archive, opts PackOptions) error {
 	var files []packed
 	err := a.walk(func(name string, info fs.FileInfo) error {
 		if !info.IsDir() {
-			files = append(files, packed{name: name, mode: filePerm(info.Mode())})
+			files = append(files, packed{name: name, mode: filePerm(info.Mode()), size: info.Size()})
 		}
 		return nil
 	})
@@ -68,22 +73,61 @@ func pack(w io.Writer, a *Archive, opts PackOptions) error {
 	z := zip.NewWriter(w)
 	buf := make([]byte, copyBuffer)
 	for _, f := range files {
-		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: packTime}
-		h.SetMode(f.mode)
-		out, err := z.CreateHeader(h)
-		if err != nil {
-			return err
-		}
-		if f.data != nil {
-			_, err = out.Write(f.data)
-		} else {
-			err = copyFile(out, a.files, f.name, a.lim, buf)
-		}
-		if err != nil {
+		if err := a.packFile(z, f, buf); err != nil {
 			return err
 		}
 	}
 	return z.Close()
+}
+
+func (a *Archive) packFile(z *zip.Writer, f packed, buf []byte) error {
+	h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: packTime}
+	h.SetMode(f.mode)
+	if f.size > ratioFree {
+		bomb, err := a.deflatesToBomb(f, buf)
+		if err != nil {
+			return err
+		}
+		if bomb {
+			h.Method = zip.Store
+		}
+	}
+	out, err := z.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	if f.data != nil {
+		_, err = out.Write(f.data)
+		return err
+	}
+	return copyFile(out, a.files, f.name, a.lim, buf)
+}
+
+// deflatesToBomb compresses a file for trial, until it is clear that it does
+// not shrink too much: of most files that is the first bytes.
+func (a *Archive) deflatesToBomb(f packed, buf []byte) (bool, error) {
+	enough := &upTo{left: f.size / defaultRatio}
+	w, err := flate.NewWriter(enough, 5) // the level of archive/zip
+	if err != nil {
+		return false, err
+	}
+	err = errors.Join(copyFile(w, a.files, f.name, a.lim, buf), w.Close())
+	if errors.Is(err, errEnough) {
+		return false, nil
+	}
+	return true, err
+}
+
+var errEnough = errors.New("enough was written")
+
+// upTo takes so many bytes and fails when there are more.
+type upTo struct{ left int64 }
+
+func (u *upTo) Write(p []byte) (int, error) {
+	if u.left -= int64(len(p)); u.left < 0 {
+		return 0, errEnough
+	}
+	return len(p), nil
 }
 
 func addMeta(files []packed, entry, createdBy string) ([]packed, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,33 @@ func TestPackRefusesWhatStandsInTheWayOfMeta(t *testing.T) {
 	}
 	a := openPath(t, folderOf(t, file{name: "a.yaml", data: named13}, file{name: "TOSCA-Metadata/manifest"}), nil)
 	require.NoError(t, Pack(io.Discard, a, nil))
+}
+
+func TestPackedFilesAreNoBombs(t *testing.T) {
+	t.Parallel()
+	zeros := make([]byte, 8<<20)
+	mixed := bytes.Clone(zeros)
+	copy(mixed[4<<20:], []byte(longText()+longText()+longText()))
+	rand.NewChaCha8([32]byte{1}).Read(mixed[5<<20 : 5<<20+16<<10])
+	text := bytes.Repeat([]byte("a line of text that comes again and again\n"), 50_000)
+	a, err := FromFS(fstest.MapFS{"a.yaml": {}, "zeros": {Data: zeros}, "mixed": {Data: mixed}, "text": {Data: text}}, "a.yaml")
+	require.NoError(t, err)
+	data := packBytes(t, a, &PackOptions{NoMeta: true})
+	opened, err := openData(t, data, &Options{Entry: "a.yaml"})
+	require.NoError(t, err)
+	want, err := a.Digest()
+	require.NoError(t, err)
+	got, err := opened.Digest()
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	methods := map[string]uint16{}
+	for _, f := range z.File {
+		methods[f.Name] = f.Method
+	}
+	require.Equal(t, map[string]uint16{"a.yaml": zip.Deflate, "zeros": zip.Store, "mixed": zip.Deflate, "text": zip.Deflate}, methods)
 }
 
 func TestPackReportsWriter(t *testing.T) {
