@@ -3,6 +3,7 @@ package tosca
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -82,21 +83,46 @@ func (v Version) Compare(other Version) int {
 	return cmp.Compare(v.Qualifier, other.Qualifier)
 }
 
+// timestampForm is what YAML's timestamp type allows: more than RFC 3339 does.
+var timestampForm = regexp.MustCompile(`^(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(\.\d*)?[ \t]*(Z|[-+]\d\d?(?::?\d\d)?)?)?$`)
+
 // parseTimestamp reads a timestamp as YAML's timestamp type and RFC 3339 write
 // them: a date, or a date and a time with or without a zone (then UTC).
+//
+// Source: TOSCA 1.3 section 3.3.1, https://yaml.org/type/timestamp.html.
 func parseTimestamp(s string) (time.Time, error) {
-	for _, layout := range []string{
-		time.RFC3339Nano,
-		"2006-01-02T15:04:05.999999999",
-		"2006-01-02 15:04:05.999999999Z07:00",
-		"2006-01-02 15:04:05.999999999 Z07:00",
-		"2006-01-02 15:04:05.999999999 -07",
-		"2006-01-02 15:04:05.999999999",
-		"2006-01-02",
-	} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
+	m := timestampForm.FindStringSubmatch(s)
+	if m == nil {
+		return time.Time{}, fmt.Errorf("%s is no timestamp, such as \"2026-01-31T12:00:00Z\"", show(s))
 	}
-	return time.Time{}, fmt.Errorf("%s is no timestamp, such as \"2026-01-31T12:00:00Z\"", show(s))
+	if m[4] == "" {
+		m[4], m[5], m[6] = "0", "00", "00"
+	}
+	canonical := fmt.Sprintf("%s-%02s-%02sT%02s:%s:%s%s%s", m[1], m[2], m[3], m[4], m[5], m[6], fraction(m[7]), zone(m[8]))
+	t, err := time.Parse(time.RFC3339Nano, canonical)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is no timestamp: there is no such day or time", show(s))
+	}
+	return t, nil
+}
+
+// fraction cuts what is finer than a nanosecond, and a lone point.
+func fraction(s string) string {
+	const nanoseconds = len(".123456789")
+	if len(s) > nanoseconds {
+		s = s[:nanoseconds]
+	}
+	return strings.TrimSuffix(s, ".")
+}
+
+// zone writes a zone such as "-5" or "+0530" as RFC 3339 does.
+func zone(s string) string {
+	if s == "" || s == "Z" {
+		return "Z"
+	}
+	hours, minutes, ok := strings.Cut(s[1:], ":")
+	if !ok && len(hours) > 2 {
+		hours, minutes = hours[:len(hours)-2], hours[len(hours)-2:]
+	}
+	return fmt.Sprintf("%c%02s:%02s", s[0], hours, minutes)
 }
