@@ -17,6 +17,10 @@ func parseText(t testing.TB, version, src string) (*Value, Diagnostics) {
 	return parseValue(n, "service.yaml", versionNamed(version), s), s.list
 }
 
+func yamlxParse(src string) (*yamlx.Node, []yamlx.Fault) {
+	return yamlx.Parse([]byte(src), yamlx.Limits{Depth: 50, Nodes: 10000})
+}
+
 func codes(list Diagnostics) []string {
 	all := []string{}
 	for _, d := range list {
