@@ -68,7 +68,7 @@ func (c *compiler) guarded(guard, prefix string, add func() ([]int, error)) ([]i
 
 // inline adds the steps of another workflow.
 func (c *compiler) inline(where, prefix string, guards []string, a placed, after []int) ([]int, error) {
-	w := findWorkflow(c.t, a.Name)
+	w := c.t.Workflow(a.Name)
 	if w == nil {
 		return nil, c.fail(errs.InvalidArgument, where, "it runs the workflow %q, which does not exist", a.Name)
 	}
@@ -105,13 +105,11 @@ func (c *compiler) activity(where, host string, a placed, on target, after []int
 // callOperation adds a call of an operation that is named "interface.operation".
 func (c *compiler) callOperation(where, host string, a placed, on target, after []int) ([]int, error) {
 	interfaces, subject := on.node.Interfaces, on.id
+	i, op := findOperation(on.node, a.Name)
 	if on.rel != nil {
-		interfaces, subject = nil, on.rel.source
-		if on.rel.Relationship != nil {
-			interfaces = on.rel.Relationship.Interfaces
-		}
+		interfaces, subject = on.rel.Relationship.Interfaces, on.rel.source
+		i, op = findOperation(on.rel.Relationship, a.Name)
 	}
-	i, op := findOperation(interfaces, a.Name)
 	if op == nil && c.lenient {
 		return after, nil
 	}
@@ -141,21 +139,13 @@ func onTarget(operation string) bool {
 
 // findOperation finds an operation by "interface.operation", where the
 // interface is given by its symbolic name or by its type.
-func findOperation(interfaces []*tosca.Interface, name string) (*tosca.Interface, *tosca.Operation) {
+func findOperation(of interface{ Interface(string) *tosca.Interface }, name string) (*tosca.Interface, *tosca.Operation) {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 {
 		return nil, nil
 	}
-	i := findInterface(interfaces, name[:dot], name[:dot])
-	if i == nil {
-		return nil, nil
-	}
-	for _, op := range i.Operations {
-		if op.Name == name[dot+1:] {
-			return i, op
-		}
-	}
-	return nil, nil
+	i := of.Interface(name[:dot])
+	return i, i.Operation(name[dot+1:])
 }
 
 // operationNames lists operations as call_operation names them.

@@ -38,7 +38,7 @@ import (
 //
 // Source: TOSCA 1.3 sections 3.6.23, 3.6.26, 3.6.27, 3.8.7 and 7.3.
 func Workflow(t *tosca.ServiceTemplate, name string, current Current, opts Options) (*Plan, error) {
-	w := findWorkflow(t, name)
+	w := t.Workflow(name)
 	if w == nil {
 		return nil, noWorkflow(t, name)
 	}
@@ -221,7 +221,7 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 			continue
 		}
 		for _, r := range relationships(n) {
-			if r.Name == requirement {
+			if r.Name == requirement && r.Relationship != nil {
 				targets = append(targets, target{id: r.id, node: n, rel: &r})
 			}
 		}

@@ -9,6 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// assert makes the condition that an attribute satisfies one constraint.
+func assert(attribute, op string, operand any) *tosca.Condition {
+	return &tosca.Condition{Op: "assert", Attribute: attribute,
+		Constraints: []*tosca.Constraint{{Op: op, Value: tosca.Constant(operand)}}}
+}
+
 func setState(state string) *tosca.Activity {
 	return &tosca.Activity{Kind: tosca.SetState, Name: state}
 }

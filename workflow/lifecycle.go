@@ -12,34 +12,30 @@ const (
 	configureType = "tosca.interfaces.relationship.Configure"
 )
 
-// findInterface finds the interface of the given type (or one derived from it), else
-// that of the given name; nil if there is none.
-func findInterface(interfaces []*tosca.Interface, typ, name string) *tosca.Interface {
-	var named *tosca.Interface
-	for _, i := range interfaces {
-		for t := i.Type; t != nil; t = t.Parent {
-			if t.Name == typ {
-				return i
-			}
-		}
-		if named == nil && (i.Name == name || i.Name == typ) {
-			named = i
-		}
-	}
-	return named
-}
-
 // implemented tells whether the interface has an implementation of the operation.
 func implemented(i *tosca.Interface, operation string) bool {
-	if i == nil {
-		return false
+	op := i.Operation(operation)
+	return op != nil && op.Implementation != nil
+}
+
+// standardInterface is the interface of a node that its life cycle calls: the
+// one of that type, whatever its name, else the one of that name; nil for none.
+func standardInterface(n *tosca.NodeTemplate) *tosca.Interface {
+	if i := n.Interface(standardType); i != nil {
+		return i
 	}
-	for _, op := range i.Operations {
-		if op.Name == operation {
-			return op.Implementation != nil
-		}
+	return n.Interface("Standard")
+}
+
+// configureInterface is the same for the relationship of a requirement.
+func configureInterface(r *tosca.Requirement) *tosca.Interface {
+	if r.Relationship == nil {
+		return nil
 	}
-	return false
+	if i := r.Relationship.Interface(configureType); i != nil {
+		return i
+	}
+	return r.Relationship.Interface("Configure")
 }
 
 // nodeCalls is which operations of a node's Standard interface are to be
@@ -53,7 +49,7 @@ func (c nodeCalls) has(operation string) bool { return slices.Contains(c.operati
 
 // standardCalls finds the operations among names that are implemented or claimed.
 func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCalls {
-	i := findInterface(n.Interfaces, standardType, "Standard")
+	i := standardInterface(n)
 	c := nodeCalls{iface: "Standard"}
 	if i != nil {
 		c.iface = i.Name
@@ -64,13 +60,4 @@ func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCal
 		}
 	}
 	return c
-}
-
-// configureInterface is the Configure interface of a requirement's
-// relationship, or nil.
-func configureInterface(r *tosca.Requirement) *tosca.Interface {
-	if r.Relationship == nil {
-		return nil
-	}
-	return findInterface(r.Relationship.Interfaces, configureType, "Configure")
 }

@@ -103,7 +103,7 @@ func (c *compiler) trigger(pt policyTrigger, tails map[string][]int) error {
 // someHave makes sure that each operation called exists on one target at least.
 func (c *compiler) someHave(where string, activities []placed, targets []target) error {
 	for _, a := range activities {
-		has := func(t target) bool { _, op := findOperation(t.node.Interfaces, a.Name); return op != nil }
+		has := func(t target) bool { _, op := findOperation(t.node, a.Name); return op != nil }
 		if a.Kind == tosca.CallOperation && len(targets) > 0 && !slices.ContainsFunc(targets, has) {
 			return c.fail(errs.InvalidArgument, where, "none of its targets has the operation %q", a.Name)
 		}
@@ -146,10 +146,5 @@ func (c *compiler) isA(n *tosca.NodeTemplate, name string) bool {
 			name = t.Name
 		}
 	}
-	for t := n.Type; t != nil; t = t.Parent {
-		if t.Name == name {
-			return true
-		}
-	}
-	return false
+	return n.Type.IsA(name)
 }

@@ -129,19 +129,20 @@ func (p *planner) callRelationship(r relationship, operation, subject string, af
 // only, so that different targets work at once. What comes next waits for the
 // steps returned, which are after itself where nothing was added.
 func (p *planner) callBothSides(rels []relationship, onSource, onTarget string, after []int) []int {
-	onSourceDone, ends := after, []int(nil)
+	last, ends := after, []int(nil)
+	sources := false
 	for _, r := range rels {
-		before := onSourceDone
-		if i, ok := p.callRelationship(r, onSource, r.source, before); ok {
-			onSourceDone = []int{i}
-			before = onSourceDone
+		before := last
+		if i, ok := p.callRelationship(r, onSource, r.source, last); ok {
+			last, sources = []int{i}, true
+			before = last
 		}
 		if i, ok := p.callRelationship(r, onTarget, r.target, before); ok {
 			ends = append(ends, i)
 		}
 	}
-	if len(ends) == 0 {
-		return onSourceDone
+	if ends == nil || sources {
+		ends = append(ends, last...)
 	}
-	return append(ends, onSourceDone...)
+	return ends
 }

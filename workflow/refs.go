@@ -39,13 +39,13 @@ func FindActivity(t *tosca.ServiceTemplate, at string) (*tosca.Activity, error) 
 	p := splitPlace(at)
 	switch {
 	case p.is("workflows", "", "steps", "", "activities", ""):
-		if s := findStep(findWorkflow(t, p[1]), p[3]); s != nil {
+		if s := findStep(t.Workflow(p[1]), p[3]); s != nil {
 			if i, ok := p.index(5, len(s.Activities)); ok {
 				return s.Activities[i], nil
 			}
 		}
 	case p.is("policies", "", "triggers", "", "action", ""):
-		if tr := findTrigger(findPolicy(t, p[1]), p[3]); tr != nil {
+		if tr := findTrigger(t.Policy(p[1]), p[3]); tr != nil {
 			if i, ok := p.index(5, len(tr.Action)); ok {
 				return tr.Action[i], nil
 			}
@@ -61,17 +61,17 @@ func FindCondition(t *tosca.ServiceTemplate, at string) (*tosca.Condition, error
 	p := splitPlace(at)
 	switch {
 	case p.is("workflows", "", "steps", "", "filter"):
-		if s := findStep(findWorkflow(t, p[1]), p[3]); s != nil && s.Filter != nil {
+		if s := findStep(t.Workflow(p[1]), p[3]); s != nil && s.Filter != nil {
 			return s.Filter, nil
 		}
 	case p.is("workflows", "", "preconditions", ""):
-		if w := findWorkflow(t, p[1]); w != nil {
+		if w := t.Workflow(p[1]); w != nil {
 			if i, ok := p.index(3, len(w.Preconditions)); ok && w.Preconditions[i].Condition != nil {
 				return w.Preconditions[i].Condition, nil
 			}
 		}
 	case p.is("policies", "", "triggers", "", "condition"):
-		if tr := findTrigger(findPolicy(t, p[1]), p[3]); tr != nil && tr.Condition != nil {
+		if tr := findTrigger(t.Policy(p[1]), p[3]); tr != nil && tr.Condition != nil {
 			return tr.Condition, nil
 		}
 	}
@@ -114,30 +114,12 @@ func (p placeParts) index(i, n int) (int, bool) {
 	return x, err == nil && 0 <= x && x < n
 }
 
-func findWorkflow(t *tosca.ServiceTemplate, name string) *tosca.Workflow {
-	for _, w := range t.Workflows {
-		if w.Name == name {
-			return w
-		}
-	}
-	return nil
-}
-
 func findStep(w *tosca.Workflow, name string) *tosca.WorkflowStep {
 	if w != nil {
 		for _, s := range w.Steps {
 			if s.Name == name {
 				return s
 			}
-		}
-	}
-	return nil
-}
-
-func findPolicy(t *tosca.ServiceTemplate, name string) *tosca.Policy {
-	for _, p := range t.Policies {
-		if p.Name == name {
-			return p
 		}
 	}
 	return nil

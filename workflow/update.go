@@ -132,7 +132,7 @@ func redo(change *Diff, n *tosca.NodeTemplate) bool {
 
 // standardName is the symbolic name of a node's Standard interface.
 func standardName(n *tosca.NodeTemplate) string {
-	if i := findInterface(n.Interfaces, standardType, "Standard"); i != nil {
+	if i := standardInterface(n); i != nil {
 		return i.Name
 	}
 	return "Standard"
