@@ -135,7 +135,8 @@ func sshArgs(cfg Config) string {
 		args[1] = "StrictHostKeyChecking=no"
 	}
 	if cfg.KnownHosts != "" {
-		args = append(args, "-o", "UserKnownHostsFile="+cfg.KnownHosts)
+		// ssh takes several files; quotes make one of a path with blanks.
+		args = append(args, "-o", `UserKnownHostsFile="`+cfg.KnownHosts+`"`)
 	}
 	args = append(args, cfg.SSHArgs...)
 	for i, a := range args {
