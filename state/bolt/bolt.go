@@ -62,12 +62,9 @@ func Open(path string, cfg Config) (*Store, error) {
 	if err := s.open(path, cfg, &bbolt.Options{}); err != nil {
 		return nil, openError(path, err)
 	}
-	if err := s.initialize(); err != nil {
-		_ = s.db.Close()
+	if err := guard(func() error { return s.initialize(path) }); err != nil {
+		_ = guard(s.db.Close)
 		return nil, openError(path, err)
-	}
-	if info, err := s.file.Stat(); err == nil && info.Size() > 0 {
-		syncFolder(path)
 	}
 	s.owner = nameOwner(path, s.now())
 	go s.commitWrites()
@@ -100,10 +97,14 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 		s.file, err = openFile(name, flag, mode)
 		return s.file, err
 	}
-	return guard(func() (err error) {
+	err := guard(func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, o)
 		return err
 	})
+	if err != nil && s.file != nil {
+		abandon(s.file) // of no effect if bbolt has closed it
+	}
+	return err
 }
 
 func lockTimeout(d time.Duration) time.Duration {

@@ -17,12 +17,15 @@ func harness(cfg bolt.Config) func(testing.TB) *statetest.Harness {
 		cfg := cfg
 		cfg.Now = clock.Now
 		path := filepath.Join(t.TempDir(), "state.db")
+		var s *bolt.Store
 		reopen := func() state.Store {
-			s, err := bolt.Open(path, cfg)
+			var err error
+			s, err = bolt.Open(path, cfg)
 			require.NoError(t, err)
 			return s
 		}
 		h := &statetest.Harness{Store: reopen(), Advance: clock.Advance}
+		h.Syncs = func() uint64 { return s.Stats().Syncs }
 		h.Reopen = func() state.Store {
 			require.NoError(t, h.Store.Close())
 			return reopen()

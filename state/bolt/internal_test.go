@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -162,50 +161,4 @@ func TestStats(t *testing.T) {
 	_, err = s.Commit(t.Context(), "shop", &c)
 	require.NoError(t, err)
 	wrote(3)
-}
-
-// FuzzDamage changes a byte somewhere in a state file: that must lead to
-// errors or to other content, never to a panic.
-func FuzzDamage(f *testing.F) {
-	s, path := openTemp(f)
-	require.NoError(f, s.CreateDeployment(f.Context(), &state.Deployment{ID: "shop"}))
-	lease, err := s.AcquireLease(f.Context(), "shop", "test", time.Hour)
-	require.NoError(f, err)
-	c := state.Commit{Lease: lease, Revision: 1, Run: &state.Run{ID: "r1"}}
-	for i := range 100 {
-		c.Put = append(c.Put, &state.Instance{ID: fmt.Sprint(i), State: "started"})
-		c.Entries = append(c.Entries, &state.Entry{Kind: "note"})
-	}
-	_, err = s.Commit(f.Context(), "shop", &c)
-	require.NoError(f, err)
-	require.NoError(f, s.Close())
-	whole, err := os.ReadFile(path)
-	require.NoError(f, err)
-	for _, at := range []uint32{0, 20, 24, 60, 4096 + 60, 8192, 12300, 16400, 20500, 24600} {
-		f.Add(at, byte(0xff), uint16(8))
-		f.Add(at, byte(0), uint16(1))
-	}
-	f.Fuzz(func(t *testing.T, at uint32, b byte, n uint16) {
-		data := append([]byte(nil), whole...)
-		for i := range min(int(n), 64) {
-			data[(int(at)+i)%len(data)] = b
-		}
-		name := filepath.Join(t.TempDir(), "state.db")
-		require.NoError(t, os.WriteFile(name, data, 0o600))
-		readAll(t.Context(), name)
-	})
-}
-
-// readAll reads what can be read.
-func readAll(ctx context.Context, path string) {
-	s, err := OpenReadOnly(path, Config{})
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	_, _ = s.Deployments(ctx)
-	_, _ = s.Instances(ctx, "shop")
-	_, _ = s.Runs(ctx, "shop")
-	for range s.Journal(ctx, "shop", 0) {
-	}
 }

@@ -35,7 +35,7 @@ var buckets = [][]byte{metaBucket, deploymentsBucket, leasesBucket, blobsBucket,
 
 // initialize makes the buckets of a new file, checks those of an old one, and
 // removes the blobs that a process did not complete.
-func (s *Store) initialize() error {
+func (s *Store) initialize(path string) error {
 	fresh := false
 	err := s.db.View(func(t *bbolt.Tx) error {
 		first, _ := t.Cursor().First()
@@ -46,7 +46,11 @@ func (s *Store) initialize() error {
 		return err
 	}
 	if fresh {
-		return s.db.Update(create)
+		if err := s.db.Update(create); err != nil {
+			return err
+		}
+		syncFolder(path)
+		return nil
 	}
 	abandoned := false
 	err = s.checkFormat(func(t *bbolt.Tx) {

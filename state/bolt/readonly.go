@@ -36,7 +36,7 @@ func OpenReadOnly(path string, cfg Config) (*Store, error) {
 		return nil, openError(path, err)
 	}
 	if err := guard(func() error { return s.checkFormat(func(*bbolt.Tx) {}) }); err != nil {
-		_ = s.db.Close()
+		_ = guard(s.db.Close)
 		return nil, openError(path, err)
 	}
 	return s, nil

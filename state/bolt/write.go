@@ -6,7 +6,7 @@ import (
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state/internal/ledger"
-	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // maxGroup is how many writes share a transaction at most, so that the first
@@ -26,7 +26,7 @@ type write struct {
 // before its turn comes, nothing happens.
 func (s *Store) write(ctx context.Context, op, subject string, fn func(*tx) error) error {
 	if s.readOnly {
-		return &errs.Error{Code: errs.PermissionDenied, Op: op, Subject: subject, Err: bbolt.ErrDatabaseReadOnly,
+		return &errs.Error{Code: errs.PermissionDenied, Op: op, Subject: subject, Err: bolterrors.ErrDatabaseReadOnly,
 			Hint: "the state file was opened for reading only"}
 	}
 	if err := ctx.Err(); err != nil {
@@ -51,22 +51,24 @@ func (s *Store) commitWrites() {
 	var group []*write
 	for {
 		crowd := len(group) > 1
-		group = group[:0]
 		select {
 		case w := <-s.writes:
-			group = append(group, w)
+			group = s.takeWaiting(append(group[:0], w))
 		case <-s.closing:
 			return
 		}
-		if crowd {
-			// Those that were just served may be about to write again.
+		// Those that were just served may be about to write again: going
+		// without them would make two groups of one, each with its own sync.
+		for n := 0; crowd && n < len(group); {
+			n = len(group)
 			runtime.Gosched()
+			group = s.takeWaiting(group)
 		}
-		group = s.takeWaiting(group)
 		s.commitGroup(group)
 	}
 }
 
+// takeWaiting adds the writes that stand at the door.
 func (s *Store) takeWaiting(group []*write) []*write {
 	for len(group) < maxGroup {
 		select {

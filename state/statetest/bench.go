@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -13,15 +14,25 @@ import (
 
 // RunBenchmarks measures a store with fixed, generated content.
 func RunBenchmarks(b *testing.B, open func(t testing.TB) *Harness) {
+	run := func(name string, n int, bench func(b *testing.B, s state.Store, n int)) {
+		b.Run(fmt.Sprintf("%s=%d", name, n), func(b *testing.B) {
+			h := start(b, open)
+			bench(b, h.Store, n)
+			if h.Syncs != nil {
+				b.ReportMetric(float64(h.Syncs())/float64(b.N), "syncs/op")
+			}
+		})
+	}
 	for _, n := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("Commit/instances=%d", n), func(b *testing.B) { benchCommit(b, start(b, open).Store, n) })
+		run("Commit/instances", n, benchCommit)
 	}
 	for _, n := range []int{1, 8, 32} {
-		b.Run(fmt.Sprintf("CommitParallel/writers=%d", n), func(b *testing.B) { benchParallel(b, start(b, open).Store, n) })
+		run("CommitParallel/writers", n, benchParallel)
 	}
-	b.Run("Instances/instances=10000", func(b *testing.B) { benchInstances(b, start(b, open).Store, 10_000) })
-	b.Run("Journal/entries=10000", func(b *testing.B) { benchJournal(b, start(b, open).Store, 10_000) })
-	b.Run("Blob/bytes=4194304", func(b *testing.B) { benchBlob(b, start(b, open).Store, 4<<20) })
+	run("Record/instances", 100_000, benchRecord)
+	run("Instances/instances", 10_000, benchInstances)
+	run("Journal/entries", 10_000, benchJournal)
+	run("Blob/bytes", 4<<20, benchBlob)
 }
 
 // change is a commit of n instances and as many entries, like an engine's.
@@ -48,6 +59,22 @@ func benchCommit(b *testing.B, s state.Store, n int) {
 			b.Fatal(err)
 		}
 		c.Revision = revision
+	}
+}
+
+// benchRecord measures a deployment from nothing to n instances and entries, a
+// thousand in a commit, in no order of ID.
+func benchRecord(b *testing.B, s state.Store, n int) {
+	const batch = 1000
+	all := change(&engine{}, 0, n)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { all.Put[i], all.Put[j] = all.Put[j], all.Put[i] })
+	b.ReportAllocs()
+	for b.Loop() {
+		e := deploy(b, s, "shop")
+		for i := 0; i < n; i += batch {
+			e.commit(state.Commit{Put: all.Put[i : i+batch], Entries: all.Entries[i : i+batch]})
+		}
+		require.NoError(b, s.DeleteDeployment(b.Context(), e.id, e.lease))
 	}
 }
 

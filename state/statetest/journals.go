@@ -172,6 +172,16 @@ func testWatch(t *testing.T, h *Harness) {
 	e.note(604, 2000)
 	require.Equal(t, span(604, 2603), all.next(t, 2000))
 
+	once, stop := context.WithCancel(t.Context())
+	defer stop()
+	n := 0
+	for _, err := range s.Watch(once, "shop", 0) {
+		require.NoError(t, err)
+		n++
+		stop()
+	}
+	require.Equal(t, 1, n)
+
 	cancel()
 	require.NoError(t, all.end(t))
 	require.NoError(t, watch(s.Watch(ctx, "shop", 0)).end(t))

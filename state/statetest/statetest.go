@@ -33,6 +33,9 @@ type Harness struct {
 	// Reopen closes Store and returns it opened again, with all it held. It is
 	// nil for a store that does not last.
 	Reopen func() state.Store
+	// Syncs tells how often Store has synced a disk. It may be nil; the
+	// benchmarks report it.
+	Syncs func() uint64
 }
 
 // Clock is a clock for a store under test, set by hand.
