@@ -55,9 +55,9 @@ func (b *builder) undeclared(d *document, key *yamlx.Node, names []string, what 
 	if sub.quiet {
 		return
 	}
-	code := codeUndeclaredProperty
+	code := codeUnknownProperty
 	if what == "attribute" {
-		code = codeUndeclaredAttribute
+		code = codeUnknownAttribute
 	}
 	dia := d.errorf(code, key, "%s has no %s %q", sub.what, what, key.Text)
 	if sub.lenient {

@@ -248,7 +248,7 @@ func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinit
 	for i, f := range append(common[:len(common):len(common)], own...) {
 		a := d.inputAssignment(f, declared[f.Key.Text])
 		if declared[a.Name] == nil && i >= len(common) {
-			dia := d.warnf(codeUndeclaredInput, f.Key, "the operation %q declares no input %q; it is passed all the same", op.Name, a.Name)
+			dia := d.warnf(codeUnknownInput, f.Key, "the operation %q declares no input %q; it is passed all the same", op.Name, a.Name)
 			dia.Suggestion = nearest(a.Name, sortedKeys(declared))
 		}
 		all.set(a.Name, a)

@@ -175,7 +175,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 			for _, def := range n.Type.Capabilities {
 				names = append(names, def.Name)
 			}
-			d.errorf(codeUndeclaredCapability, f.Key, "the node type %s has no capability %q", n.Type.Name, f.Key.Text).Suggestion = nearest(f.Key.Text, names)
+			d.errorf(codeUnknownCapability, f.Key, "the node type %s has no capability %q", n.Type.Name, f.Key.Text).Suggestion = nearest(f.Key.Text, names)
 		}
 	}
 }

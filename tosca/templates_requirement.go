@@ -220,14 +220,14 @@ func (b *builder) fits(n *NodeTemplate, want *NodeType, filter *NodeFilter) bool
 func (b *builder) undeclaredRequirement(w *wanted, target *NodeTemplate) bool {
 	d, t := w.draft.doc, w.draft.node.Type
 	if target != nil && target.Capability(w.name) != nil {
-		d.warnf(codeUndeclaredRequirement, w.key, "the node type %s has no requirement %q; it is taken as a need for the capability %q of %q", t.Name, w.name, w.name, target.Name)
+		d.warnf(codeUnknownRequirement, w.key, "the node type %s has no requirement %q; it is taken as a need for the capability %q of %q", t.Name, w.name, w.name, target.Name)
 		return true
 	}
 	var names []string
 	for _, def := range t.Requirements {
 		names = append(names, def.Name)
 	}
-	d.errorf(codeUndeclaredRequirement, w.key, "the node type %s has no requirement %q", t.Name, w.name).Suggestion = nearest(w.name, names)
+	d.errorf(codeUnknownRequirement, w.key, "the node type %s has no requirement %q", t.Name, w.name).Suggestion = nearest(w.name, names)
 	return false
 }
 

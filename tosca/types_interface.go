@@ -148,7 +148,7 @@ func (d *document) undeclaredOperation(key *yamlx.Node, def *InterfaceDefinition
 	for _, o := range def.Operations {
 		names = append(names, o.Name)
 	}
-	dia := d.warnf(codeUndeclaredOperation, key, "the interface type %s has no operation %q", def.Type.Name, key.Text)
+	dia := d.warnf(codeUnknownOperation, key, "the interface type %s has no operation %q", def.Type.Name, key.Text)
 	dia.Suggestion = nearest(key.Text, names)
 	dia.Detail = "It is kept, and only runs when it is called by name."
 }

@@ -1,0 +1,104 @@
+package tosca
+
+import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestCodesAreComplete wants each code that the sources use in the catalogue,
+// and each of the catalogue used.
+func TestCodesAreComplete(t *testing.T) {
+	t.Parallel()
+	listed := map[string]bool{}
+	for _, c := range Codes() {
+		require.False(t, listed[c.Code], "%s is listed twice", c.Code)
+		require.NotEmpty(t, c.Meaning, c.Code)
+		require.NotEmpty(t, c.Example, c.Code)
+		require.Regexp(t, regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`), c.Code)
+		listed[c.Code] = true
+	}
+	used := usedCodes(t)
+	for code := range used {
+		require.True(t, listed[code], "%s is not in the catalogue", code)
+	}
+	for code := range listed {
+		require.True(t, used[code], "%s is in the catalogue and never used", code)
+	}
+	require.True(t, slices.IsSortedFunc(Codes(), func(a, b CodeInfo) int { return strings.Compare(a.Code, b.Code) }), "the catalogue is not sorted")
+}
+
+// usedCodes reads the sources: the constants code*, and what is given to
+// errorf, warnf, fault and pathError as a literal.
+func usedCodes(t *testing.T) map[string]bool {
+	used := map[string]bool{"unknown-property": true, "unknown-attribute": true} // made of "unknown-" and a word
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	add := func(e ast.Expr) {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == gotoken.STRING {
+			if code, _ := strconv.Unquote(lit.Value); code != "" && !strings.HasSuffix(code, "-") {
+				used[code] = true
+			}
+		}
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") || e.Name() == "diagnostic_catalog.go" {
+			continue
+		}
+		file, err := parser.ParseFile(gotoken.NewFileSet(), e.Name(), nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				if strings.HasPrefix(n.Names[0].Name, "code") && len(n.Values) > 0 {
+					add(n.Values[0])
+				}
+			case *ast.CallExpr:
+				if sel, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 && slices.Contains([]string{"errorf", "warnf", "fault"}, sel.Sel.Name) {
+					add(n.Args[0])
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "code" {
+					add(n.Value)
+				}
+			}
+			return true
+		})
+	}
+	return used
+}
+
+// TestCodesAreProduced wants each code of the catalogue from at least one case.
+func TestCodesAreProduced(t *testing.T) {
+	t.Parallel()
+	produced := map[string]bool{}
+	add := func(ds Diagnostics) {
+		for _, d := range ds {
+			produced[d.Code] = true
+		}
+	}
+	for _, c := range loadCases(t) {
+		_, ds := Load(c.fsys, c.entry, nil)
+		add(ds)
+	}
+	text := "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template: { inputs: { a: { type: string }, b: { type: integer, value: 1 } } }\n"
+	fsys := fstest.MapFS{"service.yaml": &fstest.MapFile{Data: []byte(text)}}
+	_, ds := Load(fsys, "service.yaml", &Options{Limits: Limits{FileSize: 10}})
+	add(ds)
+	_, ds = Load(fsys, "service.yaml", &Options{CheckInputs: true, Inputs: map[string]any{"b": 2}})
+	add(ds)
+	for _, c := range Codes() {
+		if !produced[c.Code] {
+			t.Errorf("no case produces %s", c.Code)
+		}
+	}
+}
