@@ -117,6 +117,12 @@ func (p place) properties() []*Assignment {
 	return p.entity.Node.Properties
 }
 
+// runs tells whether the place's owner exists in a running deployment: a
+// policy does not, nor does a relationship template that no requirement uses.
+func (p place) runs() bool {
+	return p.policy == nil && (p.entity.Relationship == nil || p.entity.Relationship.Requirement != nil)
+}
+
 func (p place) attributes() []*Assignment {
 	switch {
 	case p.capability != nil:
@@ -136,7 +142,7 @@ func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
 	if pathErr != nil {
 		return nil, pathErr
 	}
-	if e.env != nil && p.policy == nil {
+	if e.env != nil && p.runs() {
 		capability := ""
 		if p.capability != nil {
 			capability = p.capability.Name
@@ -176,7 +182,7 @@ func (r resolver) entitiesOf(name any) ([]Entity, *pathError) {
 	if err != nil {
 		return nil, err
 	}
-	if policy != nil {
+	if policy != nil && (policy != r.self.Policy || r.self.Node == nil) {
 		return nil, &pathError{code: "unknown-entity", message: fmt.Sprintf("%s is a policy, not a node or relationship template", show(name))}
 	}
 	return starts, nil
@@ -359,7 +365,7 @@ func checkCalls(t *ServiceTemplate, v *Value, self Entity, s *sink) {
 			return
 		}
 		err := checkCall(self, c, args)
-		if err == nil {
+		if err == nil || err.follows {
 			return
 		}
 		rng := c.Range

@@ -78,6 +78,24 @@ func TestCheckCalls(t *testing.T) {
 	checkCalls(template, nil, Entity{}, &sink{})
 }
 
+func TestCheckCallsIsQuietAboutUnknownTypes(t *testing.T) {
+	t.Parallel()
+	_, diags := loadText(t, `
+tosca_definitions_version: tosca_simple_yaml_1_3
+topology_template:
+  node_templates:
+    a: { type: Nowhere, properties: { x: { get_property: [SELF, y] } } }
+    b: { type: tosca.nodes.Root, requirements: [ dependency: a ], attributes: { state: { get_property: [SELF, dependency, y] } } }
+  relationship_templates:
+    r: { type: Gone }
+  policies:
+    - p: { type: Lost, properties: { a: { get_property: [SELF, b] } } }
+  outputs:
+    o: { value: [ { get_property: [p, x] }, { get_property: [r, x] }, { get_attribute: [a, x] } ] }
+`)
+	require.Equal(t, []string{"unknown-type", "unknown-type", "unknown-type"}, codes(diags))
+}
+
 // FuzzValue wants that no text makes parsing, checking or evaluating a value
 // panic or hang, and that an error has a place and a code.
 func FuzzValue(f *testing.F) {

@@ -199,7 +199,7 @@ func (c *checker) typeFiles() {
 }
 
 func (c *checker) policy(p *Policy) {
-	self := Entity{Service: c.t}
+	self := Entity{Service: c.t, Policy: p}
 	for _, a := range p.Properties {
 		if _, static := a.Value.Static(); !static {
 			checkCalls(c.t, a.Value, self, c.s)

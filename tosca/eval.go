@@ -53,6 +53,7 @@ type reference struct {
 	node         *NodeTemplate
 	relationship *RelationshipTemplate
 	capability   *Capability
+	policy       *Policy
 }
 
 // evaluationError is the error of one call, so that it is not wrapped again on
@@ -151,7 +152,7 @@ func (e *evaluation) reference(v *Value, owner Entity, capability *Capability) (
 	if data, ok := v.Static(); ok {
 		return data, nil
 	}
-	ref := reference{v, owner.Node, owner.Relationship, capability}
+	ref := reference{v, owner.Node, owner.Relationship, capability, owner.Policy}
 	for _, a := range e.active {
 		if a == ref {
 			return nil, invalidArgument("the value at %s refers to itself", v.Range().place())

@@ -27,6 +27,9 @@ type pathError struct {
 	suggestion string
 	// maybe tells that the path may be right although it leads nowhere now.
 	maybe bool
+	// follows tells that the owner's type could not be read, which is reported
+	// where it is named.
+	follows bool
 }
 
 func (e *pathError) Error() string {
@@ -68,11 +71,18 @@ func (r resolver) resolve(path []any) (place, *pathError) {
 	if err != nil {
 		return place{}, err
 	}
-	if policy != nil {
-		return r.policyPlace(policy, path)
-	}
 	var first *pathError
+	if policy != nil {
+		p, err := r.policyPlace(policy, path)
+		if err == nil {
+			return p, nil
+		}
+		first = err
+	}
 	for _, start := range starts {
+		if start.Node == nil && start.Relationship == nil {
+			continue // a policy alone
+		}
 		p, err := r.walk(start, path, 1)
 		if err == nil {
 			return p, nil
@@ -84,8 +94,9 @@ func (r resolver) resolve(path []any) (place, *pathError) {
 	return place{}, first
 }
 
-// starts returns the entities that a path may begin at; several only for HOST,
-// where the first that has what is looked for counts.
+// starts returns the policy and the entities that a path may begin at: several
+// entities only for HOST, where the first that has what is looked for counts,
+// and a policy beside an entity only for SELF in the action of a trigger.
 func (r resolver) starts(name any) ([]Entity, *Policy, *pathError) {
 	word, ok := name.(string)
 	if !ok {
@@ -93,10 +104,10 @@ func (r resolver) starts(name any) ([]Entity, *Policy, *pathError) {
 	}
 	switch word {
 	case "SELF":
-		if r.self.Node == nil && r.self.Relationship == nil {
+		if r.self.Node == nil && r.self.Relationship == nil && r.self.Policy == nil {
 			return nil, nil, misplaced(word, "a node or a relationship template")
 		}
-		return []Entity{r.self}, nil, nil
+		return []Entity{r.self}, r.self.Policy, nil
 	case "SOURCE", "TARGET":
 		if r.self.Relationship == nil || r.self.Relationship.Requirement == nil {
 			return nil, nil, misplaced(word, "a relationship")
@@ -217,6 +228,8 @@ func (r resolver) service() *ServiceTemplate {
 		return r.self.Node.service
 	case r.self.Relationship != nil:
 		return r.self.Relationship.service
+	case r.self.Policy != nil:
+		return r.self.Policy.service
 	}
 	return nil
 }
@@ -358,7 +371,9 @@ func (r resolver) walkRelationship(at Entity, name string, path []any, i int) (p
 	if r.attribute {
 		names = append(names, attributeNames(rel.Type.Attributes)...)
 	}
-	return place{}, r.unknown("relationship "+rel.label(), name, i, names)
+	err := r.unknown("relationship "+rel.label(), name, i, names)
+	err.follows = rel.Type.Name == ""
+	return place{}, err
 }
 
 // label names a relationship for a message.
@@ -378,9 +393,11 @@ func (r resolver) policyPlace(p *Policy, path []any) (place, *pathError) {
 		return place{}, &pathError{code: "function-arguments", arg: 1, message: show(path[1]) + " is no name"}
 	}
 	if assignment(p.Properties, name) != nil || propertyOf(p.Type.Properties, name) != nil {
-		return place{entity: Entity{Service: r.service()}, policy: p, name: name, rest: path[2:]}, nil
+		return place{entity: Entity{Service: r.service(), Policy: p}, policy: p, name: name, rest: path[2:]}, nil
 	}
-	return place{}, r.unknown("policy "+p.Name, name, 1, propertyNames(p.Type.Properties))
+	err := r.unknown("policy "+p.Name, name, 1, propertyNames(p.Type.Properties))
+	err.follows = p.Type.Name == ""
+	return place{}, err
 }
 
 func (r resolver) unknownInNode(n *NodeTemplate, name string, arg int, more bool) *pathError {
@@ -400,7 +417,9 @@ func (r resolver) unknownInNode(n *NodeTemplate, name string, arg int, more bool
 			names = append(names, c.Name)
 		}
 	}
-	return r.unknown("node template "+n.Name, name, arg, names)
+	err := r.unknown("node template "+n.Name, name, arg, names)
+	err.follows = n.Type.Name == ""
+	return err
 }
 
 func (r resolver) unknown(owner, name string, arg int, names []string) *pathError {

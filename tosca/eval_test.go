@@ -144,6 +144,8 @@ policy_types:
     derived_from: tosca.policies.Root
     properties:
       most: { type: integer, default: { get_input: most } }
+      twice: { type: string, default: { concat: [ { get_property: [ SELF, word ] }, { get_property: [ SELF, word ] } ] } }
+      word: { type: string, default: ab }
 topology_template:
   inputs:
     who: { type: string, default: world }
@@ -178,9 +180,11 @@ topology_template:
       properties: { dbname: main }
   relationship_templates:
     link: { type: Uses, properties: { role: writer } }
+    spare: { type: Uses, properties: { role: nobody, database: none } }
   policies:
     - limit: { type: Limit }
   outputs:
+    unused: { value: { get_attribute: [ spare, session ] } }
     url: { value: { get_attribute: [app, url] } }
 `
 
@@ -288,6 +292,10 @@ func TestEval(t *testing.T) {
 		{"", "{get_attribute: [link, session]}", "s-1"},
 		// the other functions
 		{"", "{get_property: [limit, most]}", int64(7)},
+		{"", "{get_property: [limit, twice]}", "abab"},
+		{"", "{get_property: [Limit, word]}", "ab"},
+		{"", "{get_property: [spare, role]}", "nobody"},
+		{"", "{get_attribute: [spare, session]}", nil},
 		{"", "{get_nodes_of_type: tosca.nodes.Compute}", []any{"vm", "vm2"}},
 		{"", "{get_nodes_of_type: Database}", []any{"data"}},
 		{"app", "{get_operation_output: [SELF, Standard, create, out]}", map[string]any{"code": int64(3)}},
@@ -421,6 +429,31 @@ topology_template:
 	got, err = evalIn(t, template, "three", "{get_property: [SELF, double]}", nil)
 	require.NoError(t, err)
 	require.Len(t, got, 4*32)
+}
+
+func TestEvalInThePolicyOfATrigger(t *testing.T) {
+	t.Parallel()
+	template := loadSound(t, evalTemplate)
+	self := Entity{Service: template, Policy: template.Policies[0], Node: template.Node("app")}
+	for src, want := range map[string]any{
+		"{get_property: [SELF, word]}":     "ab",
+		"{get_property: [SELF, greeting]}": "hello world", // the target's
+		"{get_property: [HOST, version]}":  "11",
+	} {
+		v, _ := parseText(t, v13, src)
+		got, err := v.Eval(self, nil)
+		require.NoError(t, err, src)
+		require.Equal(t, want, got, src)
+	}
+	v, _ := parseText(t, v13, "{get_property: [SELF, wrd]}")
+	_, err := v.Eval(Entity{Policy: template.Policies[0]}, nil)
+	require.ErrorContains(t, err, `the policy limit has no property "wrd"; did you mean "word"?`)
+	v, _ = parseText(t, v13, "{get_artifact: [SELF, site]}")
+	_, err = v.Eval(Entity{Policy: template.Policies[0]}, nil)
+	require.ErrorContains(t, err, `"SELF" is a policy`)
+	got, err := v.Eval(self, mapEnv{artifacts: map[string]any{"app.site": "s"}})
+	require.NoError(t, err)
+	require.Equal(t, "s", got)
 }
 
 func TestEvalReturnsDataOfItsOwn(t *testing.T) {

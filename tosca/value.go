@@ -165,12 +165,15 @@ func (v *Value) child(key string) *Value {
 }
 
 // Entity is a thing of a running deployment in whose context a Value is
-// evaluated: an instance of a node or of a relationship. The zero Entity, with
-// Service only, is the service itself (its outputs).
+// evaluated: an instance of a node or of a relationship, or a policy. The zero
+// Entity, with Service only, is the service itself (its outputs).
 type Entity struct {
 	Service      *ServiceTemplate
 	Node         *NodeTemplate
 	Relationship *RelationshipTemplate
+	// Policy is what SELF means in the inputs of its triggers' actions; Node may
+	// be the target that an action is called on.
+	Policy *Policy
 	// Index numbers the instances of one template, from 0.
 	Index int
 }
@@ -184,6 +187,7 @@ type Env interface {
 	Input(name string) (value any, ok bool, err error)
 	// Attribute returns the value that an attribute of a node or relationship
 	// instance, or of a capability of it where capability is not empty, was given at run time.
+	// A relationship always has a Requirement.
 	Attribute(of Entity, capability, name string) (value any, ok bool, err error)
 	// OperationOutput returns an output of an operation that ran.
 	OperationOutput(of Entity, iface, operation, output string) (value any, ok bool, err error)
