@@ -1,9 +1,9 @@
 package workflow
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
@@ -93,23 +93,33 @@ func (c *comparer) eval(of tosca.Entity, v *tosca.Value) (any, error) {
 type undeployed map[string]any
 
 func (u undeployed) Input(name string) (any, bool, error) {
-	value, ok := u[name]
-	return value, ok, nil
+	if value, ok := u[name]; ok {
+		return value, true, nil
+	}
+	return unknown("get_input", name), true, nil
 }
 
 func (u undeployed) Attribute(of tosca.Entity, capability, name string) (any, bool, error) {
 	if assigned(of, capability, name) {
 		return nil, false, nil // the template's own value serves
 	}
-	return fmt.Sprintf("get_attribute(%s, %s, %s)", entityName(of), capability, name), true, nil
+	if capability != "" {
+		return unknown("get_attribute", entityName(of), capability, name), true, nil
+	}
+	return unknown("get_attribute", entityName(of), name), true, nil
 }
 
 func (u undeployed) OperationOutput(of tosca.Entity, iface, operation, output string) (any, bool, error) {
-	return fmt.Sprintf("get_operation_output(%s, %s, %s, %s)", entityName(of), iface, operation, output), true, nil
+	return unknown("get_operation_output", entityName(of), iface, operation, output), true, nil
 }
 
 func (u undeployed) Artifact(_ tosca.Entity, artifact *tosca.Artifact, location string, _ bool) (any, bool, error) {
-	return fmt.Sprintf("get_artifact(%s, %s)", artifact.File, location), true, nil
+	return unknown("get_artifact", artifact.File, location), true, nil
+}
+
+// unknown names a value that only the deployment knows.
+func unknown(function string, args ...string) string {
+	return function + "(" + strings.Join(args, ", ") + ")"
 }
 
 // assigned tells whether the template gives an attribute, or the property of
