@@ -40,24 +40,24 @@ func Deploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
-	return makePlan("deploy", current, opts,
-		pass{"deploy nodes", func(p *planner) error { p.deployNodes(nodes); return nil }},
-	)
+	return makePlan("deploy", current, opts, deployNodes(nodes))
 }
 
 // deployNodes adds the steps of all nodes that are not started. nodes are in
 // order of dependency.
-func (p *planner) deployNodes(nodes []*tosca.NodeTemplate) {
-	p.reserve(nodes)
-	for _, n := range nodes {
-		id, rels := NodeID(n.Name, 0), relationships(n)
-		started := p.current[id] == Started
-		p.create(n, id, rels)
-		if started {
-			p.notifySource(rels)
-		} else {
-			p.done[id] = p.deployNode(n, id, rels, p.targetsDone(rels))
+func deployNodes(nodes []*tosca.NodeTemplate) pass {
+	return func(p *planner) error {
+		p.reserve(nodes)
+		for _, n := range nodes {
+			id, rels := NodeID(n.Name, 0), relationships(n)
+			p.create(n, id, rels)
+			if p.current[id] == Started {
+				p.notifySource(rels)
+			} else {
+				p.done[id] = p.deployNode(n, id, rels, p.targetsDone(rels))
+			}
 		}
+		return nil
 	}
 }
 

@@ -42,11 +42,10 @@ func Workflow(t *tosca.ServiceTemplate, name string, current Current, opts Optio
 	if w == nil {
 		return nil, noWorkflow(t, name)
 	}
-	return makePlan(name, current, opts, pass{"compile", func(p *planner) error {
-		c := newCompiler(p, "plan workflow", t)
-		_, err := c.workflow(w, w.Name+".", nil)
+	return makePlan(name, current, opts, func(p *planner) error {
+		_, err := newCompiler(p, "plan workflow", t).workflow(w, w.Name+".", nil)
 		return err
-	}})
+	})
 }
 
 func noWorkflow(t *tosca.ServiceTemplate, name string) error {

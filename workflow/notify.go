@@ -43,7 +43,7 @@ func Notify(t *tosca.ServiceTemplate, event string, current Current, opts Option
 		return nil, &errs.Error{Code: errs.NotFound, Op: "notify", Subject: event,
 			Err: errs.New(errs.NotFound, "", "", "no policy has a trigger of that name or for that event"), Hint: known("triggers", names)}
 	}
-	return makePlan("notify", current, opts, pass{"compile triggers", func(p *planner) error {
+	return makePlan("notify", current, opts, func(p *planner) error {
 		c := newCompiler(p, "notify", t)
 		// tails are the last steps so far on each node: triggers act in order.
 		tails := map[string][]int{}
@@ -53,7 +53,7 @@ func Notify(t *tosca.ServiceTemplate, event string, current Current, opts Option
 			}
 		}
 		return nil
-	}})
+	})
 }
 
 // policyTrigger is a trigger with the policy it belongs to.

@@ -88,7 +88,8 @@ type Step struct {
 	// on the attributes of Instance: see FindCondition.
 	When string `json:"when,omitempty"`
 	// Guard is the ID of a Filter before this step. Where its condition did
-	// not hold, this step does nothing and counts as succeeded. Empty for none.
+	// not hold, this step does nothing and counts as succeeded; a Filter that
+	// does nothing does not hold for the steps that it guards. Empty for none.
 	Guard string `json:"guard,omitempty"`
 	// Host wins over the operation_host of the implementation: SELF, HOST,
 	// SOURCE, TARGET, ORCHESTRATOR or the name of a node template.

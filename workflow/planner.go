@@ -26,18 +26,19 @@ type planner struct {
 }
 
 // pass is one part of planning.
-type pass struct {
-	name string
-	run  func(*planner) error
-}
+type pass func(*planner) error
 
-// makePlan runs the passes one after the other over an empty plan.
+// makePlan runs the passes one after the other over an empty plan, and checks
+// what came out.
 func makePlan(kind string, current Current, opts Options, passes ...pass) (*Plan, error) {
 	p := &planner{plan: &Plan{Kind: kind, Steps: []*Step{}}, opts: opts, current: current, done: map[string]int{}}
-	for _, pass := range append(passes, pass{"check", func(p *planner) error { return p.plan.Validate() }}) {
-		if err := pass.run(p); err != nil {
+	for _, run := range passes {
+		if err := run(p); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.plan.Validate(); err != nil {
+		return nil, err
 	}
 	return p.plan, nil
 }

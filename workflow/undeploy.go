@@ -34,26 +34,26 @@ func Undeploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	return makePlan("undeploy", current, opts,
-		pass{"undeploy nodes", func(p *planner) error { p.undeployNodes(nodes, nil); return nil }},
-		pass{"remove instances", func(p *planner) error { p.plan.Remove = existing(nodes, current); return nil }},
-	)
+	return makePlan("undeploy", current, opts, undeployNodes(nodes, nil), removeInstances(nodes, nil))
 }
 
 // undeployNodes adds the steps of all selected nodes that are there (nil selects
 // all), dependents first. nodes are in order of dependency.
-func (p *planner) undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) {
-	dependents := map[string][]int{}
-	for _, n := range slices.Backward(nodes) {
-		id := NodeID(n.Name, 0)
-		if p.current.gone(id) || selected != nil && !selected[n.Name] {
-			continue
+func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
+	return func(p *planner) error {
+		dependents := map[string][]int{}
+		for _, n := range slices.Backward(nodes) {
+			id := NodeID(n.Name, 0)
+			if p.current.gone(id) || selected != nil && !selected[n.Name] {
+				continue
+			}
+			rels := relationships(n)
+			p.done[id] = p.undeployNode(n, id, rels, p.current[id], dependents[id])
+			for _, r := range rels {
+				dependents[r.target] = append(dependents[r.target], p.done[id])
+			}
 		}
-		rels := relationships(n)
-		p.done[id] = p.undeployNode(n, id, rels, p.current[id], dependents[id])
-		for _, r := range rels {
-			dependents[r.target] = append(dependents[r.target], p.done[id])
-		}
+		return nil
 	}
 }
 
@@ -88,25 +88,22 @@ func mayRun(state string) bool {
 	return false
 }
 
-// existing are the IDs of the instances of the nodes and of their relationships
-// that exist, in order of ID.
-func existing(nodes []*tosca.NodeTemplate, current Current) []string {
-	var ids []string
-	for _, n := range nodes {
-		if id := NodeID(n.Name, 0); exists(current, id) {
-			ids = append(ids, id)
-		}
-		for _, r := range relationships(n) {
-			if exists(current, r.id) {
-				ids = append(ids, r.id)
+// removeInstances lists for removal, in order of ID, the instances of the nodes
+// and their relationships that exist and are not to be kept.
+func removeInstances(nodes []*tosca.NodeTemplate, keep map[string]bool) pass {
+	return func(p *planner) error {
+		remove := func(id string) {
+			if _, ok := p.current[id]; ok && !keep[id] {
+				p.plan.Remove = append(p.plan.Remove, id)
 			}
 		}
+		for _, n := range nodes {
+			remove(NodeID(n.Name, 0))
+			for _, r := range relationships(n) {
+				remove(r.id)
+			}
+		}
+		slices.Sort(p.plan.Remove)
+		return nil
 	}
-	slices.Sort(ids)
-	return ids
-}
-
-func exists(current Current, id string) bool {
-	_, ok := current[id]
-	return ok
 }

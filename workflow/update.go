@@ -45,20 +45,21 @@ func Update(old, new *tosca.ServiceTemplate, diff *Diff, current Current, opts O
 	}
 	redone := redoneNodes(old, new, diff)
 	return makePlan("update", current, opts,
-		pass{"undeploy old", func(p *planner) error {
-			p.old = true
-			p.undeployNodes(oldNodes, redone)
-			p.old = false
-			return nil
-		}},
-		pass{"wait for old", func(p *planner) error { p.waitForAll(); return nil }},
-		pass{"remove instances", func(p *planner) error { p.removeOld(oldNodes, newNodes); return nil }},
-		pass{"deploy new", func(p *planner) error {
-			p.current = afterUndeploy(current, redone)
-			p.deployNodes(newNodes)
-			return nil
-		}},
+		withOldTemplate(undeployNodes(oldNodes, redone)),
+		waitForAll,
+		removeInstances(oldNodes, instancesOf(newNodes)),
+		forget(redone),
+		deployNodes(newNodes),
 	)
+}
+
+// withOldTemplate marks the steps of a pass as those of the old template.
+func withOldTemplate(run pass) pass {
+	return func(p *planner) error {
+		p.old = true
+		defer func() { p.old = false }()
+		return run(p)
+	}
 }
 
 // redoneNodes are the names of the nodes of the old template that go away, for
@@ -162,7 +163,7 @@ func redoInterfaces(interfaces *Diff, standard string) bool {
 }
 
 // waitForAll makes every step added from now on wait for all steps so far.
-func (p *planner) waitForAll() {
+func waitForAll(p *planner) error {
 	waitedFor := make([]bool, len(p.plan.Steps))
 	for _, s := range p.plan.Steps {
 		for _, i := range s.After {
@@ -178,32 +179,31 @@ func (p *planner) waitForAll() {
 	if last != nil {
 		p.barrier = []int{p.add(Step{ID: "undeployed", Kind: Join}, last)}
 	}
+	return nil
 }
 
-// removeOld lists the existing instances of the old template that the new one
-// does not have.
-func (p *planner) removeOld(oldNodes, newNodes []*tosca.NodeTemplate) {
-	keep := map[string]bool{}
-	for _, n := range newNodes {
-		keep[NodeID(n.Name, 0)] = true
+// instancesOf are the IDs of the instances of nodes and their relationships.
+func instancesOf(nodes []*tosca.NodeTemplate) map[string]bool {
+	ids := make(map[string]bool, len(nodes))
+	for _, n := range nodes {
+		ids[NodeID(n.Name, 0)] = true
 		for _, r := range relationships(n) {
-			keep[r.id] = true
+			ids[r.id] = true
 		}
 	}
-	for _, id := range existing(oldNodes, p.current) {
-		if !keep[id] {
-			p.plan.Remove = append(p.plan.Remove, id)
-		}
-	}
+	return ids
 }
 
-// afterUndeploy is what is there when the nodes of those names have gone.
-func afterUndeploy(current Current, gone map[string]bool) Current {
-	after := maps.Clone(current)
-	for name := range gone {
-		if id := NodeID(name, 0); after[id] != "" {
-			after[id] = Initial
+// forget makes the passes that follow see the nodes of those names as gone,
+// which they are by then.
+func forget(names map[string]bool) pass {
+	return func(p *planner) error {
+		p.current = maps.Clone(p.current)
+		for name := range names {
+			if id := NodeID(name, 0); p.current[id] != "" {
+				p.current[id] = Initial
+			}
 		}
+		return nil
 	}
-	return after
 }
