@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -133,6 +134,10 @@ func (e *Engine) requestedDry(ctx context.Context, req Request) (*requestedServi
 	given, err := e.givenInputs(req, record)
 	if err != nil {
 		return nil, err
+	}
+	if req.Inputs == nil {
+		// A template that has lost an input needs its stored value no more.
+		maps.DeleteFunc(given, func(name string, _ any) bool { return parameter(p.template.Inputs, name) == nil })
 	}
 	svc, err := p.newService(given)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -62,27 +63,34 @@ func (l *live) operation(r *run, s *workflow.Step, inst *instance) (*Operation, 
 	if err != nil {
 		return nil, err
 	}
-	op := &Operation{
-		ID:         operationID(l.id, r.record.ID, s),
-		Deployment: l.id, Run: r.record.ID, Step: s.ID, Instance: inst.ID,
-		Node: node, Relationship: rel, Interface: s.Interface, Name: s.Operation,
-		Files: l.serviceOf(s).files,
-	}
+	op := NewOperation(l.serviceOf(s).files, node, rel, definition(interfaces, s.Interface, s.Operation))
+	op.ID = operationID(l.id, r.record.ID, s)
+	op.Deployment, op.Run, op.Step, op.Instance = l.id, r.record.ID, s.ID, inst.ID
+	op.Interface, op.Name = s.Interface, s.Operation
 	// Drivers look at the host to tell whether they are meant. Where it cannot
 	// be found, that is an error only if the operation is run: see fill.
 	if host, err := l.host(s, inst, env{live: l, service: l.serviceOf(s), arguments: r.arguments}); err == nil {
 		op.Host = host
 	}
-	def := definition(interfaces, s.Interface, s.Operation)
+	return op, nil
+}
+
+// NewOperation makes the Operation that a template describes, with its files,
+// timeout and the names of its outputs, but without what only a run knows: IDs,
+// host, inputs, log. A check that runs nothing needs no more. def may be nil:
+// an operation that nothing implements. rel is nil for a node's operation.
+func NewOperation(files fs.FS, node *tosca.NodeTemplate, rel *tosca.RelationshipTemplate, def *tosca.Operation) *Operation {
+	op := &Operation{Node: node, Relationship: rel, Files: files}
 	if def == nil {
-		return op, nil
+		return op
 	}
+	op.Interface, op.Name = def.Interface, def.Name
 	for _, out := range def.Outputs {
 		op.Outputs = append(op.Outputs, out.Name)
 	}
 	impl := def.Implementation
 	if impl == nil {
-		return op, nil
+		return op
 	}
 	op.Timeout = impl.Timeout
 	if impl.Primary != nil {
@@ -94,7 +102,7 @@ func (l *live) operation(r *run, s *workflow.Step, inst *instance) (*Operation, 
 	for _, a := range node.Artifacts {
 		op.Artifacts = append(op.Artifacts, fileOf(a))
 	}
-	return op, nil
+	return op
 }
 
 func fileOf(a *tosca.Artifact) *File {

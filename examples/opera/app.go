@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/seed-a4fd30b5/orchestrator/csar"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// deployment is the ID of the one deployment that an instance folder holds.
+const deployment = "opera"
+
+// Labels of the deployment: where the service template came from.
+const (
+	labelTemplate    = "service_template"
+	labelContentRoot = "content_root"
+)
+
+// instanceFlags say where the state lies and how a run is shown.
+type instanceFlags struct {
+	io       stdio
+	path     string
+	inputs   string
+	workers  int
+	verbose  bool
+	progress string
+}
+
+func (f *instanceFlags) addPath(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.path, "instance-path", "p", "", "existing folder that keeps the state (default .opera, made when needed)")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show what operations print")
+}
+
+func (f *instanceFlags) addInputs(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.inputs, "inputs", "i", "", "YAML or JSON file with the inputs")
+}
+
+func (f *instanceFlags) addRun(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&f.workers, "workers", "w", 1, "number of operations that may run at once")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "how to show progress: auto, live, plain, json or none")
+}
+
+// instance is an open instance folder.
+type instance struct {
+	store  state.Store
+	engine *executor.Engine
+	show   progress
+	close  func()
+}
+
+// folder returns the instance folder. Only the default one is made.
+func (f *instanceFlags) folder(create bool) (string, error) {
+	if f.path == "" {
+		if create {
+			if err := os.MkdirAll(".opera", 0o700); err != nil {
+				return "", err
+			}
+		}
+		return ".opera", nil
+	}
+	info, err := os.Stat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("the instance path %s does not exist: make the folder first", f.path)
+	case err != nil:
+		return "", err
+	case !info.IsDir():
+		return "", fmt.Errorf("the instance path %s is not a folder", f.path)
+	}
+	return f.path, nil
+}
+
+// errNoState means that nothing was ever deployed from the instance folder.
+var errNoState = errors.New("nothing is deployed here: there is no state in the instance folder; run \"opera deploy TEMPLATE\" first, or name the folder with -p")
+
+// open opens the instance folder. Without create a missing one is errNoState.
+func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
+	if f.workers < 1 && !readOnly {
+		return nil, usagef("-w %d: the number of workers must be at least 1", f.workers)
+	}
+	dir, err := f.folder(create)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "state.db")
+	if _, err := os.Stat(file); err != nil && !create {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, errNoState
+		}
+		return nil, err
+	}
+	key, err := secretKey(filepath.Join(dir, "key"), create)
+	if err != nil {
+		return nil, err
+	}
+	show := progress(silent{})
+	if !readOnly {
+		if show, err = newProgress(f.progress, f.io.out, f.verbose); err != nil {
+			return nil, err
+		}
+	}
+	open := bolt.Open
+	if readOnly {
+		open = bolt.OpenReadOnly
+	}
+	store, err := open(file, bolt.Config{})
+	if err != nil {
+		show.close()
+		return nil, err
+	}
+	drivers, closeDrivers, err := f.drivers()
+	if err != nil {
+		show.close()
+		return nil, errors.Join(err, store.Close())
+	}
+	engine, err := executor.New(executor.Config{Store: store, Drivers: drivers, Workers: f.workers, Key: key, Observe: show.event})
+	if err != nil {
+		closeDrivers()
+		show.close()
+		return nil, errors.Join(err, store.Close())
+	}
+	return &instance{store: store, engine: engine, show: show, close: func() {
+		engine.Close()
+		closeDrivers()
+		show.close()
+		store.Close()
+	}}, nil
+}
+
+// secretKey returns the key that sealed values of the state are encrypted
+// with, and makes it at first use. It lies beside the state: it keeps secrets
+// out of copies of the state file, not from who can read the whole folder.
+func secretKey(file string, create bool) ([]byte, error) {
+	key, err := os.ReadFile(file)
+	switch {
+	case err == nil && len(key) != 32:
+		return nil, fmt.Errorf("%s is not a key of 32 bytes", file)
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
+		return key, err
+	case !create:
+		return nil, nil
+	}
+	key = make([]byte, 32)
+	rand.Read(key)
+	return key, os.WriteFile(file, key, 0o600)
+}
+
+// source is a service template that was opened and loaded.
+type source struct {
+	path     string
+	archive  *csar.Archive
+	template *tosca.ServiceTemplate
+}
+
+// load opens and loads a CSAR or service template and prints what is wrong
+// with it to standard error. The error is errReported if it cannot be used.
+func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs bool) (*source, error) {
+	archive, err := csar.Open(path, &csar.Options{Root: rootFor(path), AnyTemplate: true})
+	if err != nil {
+		return nil, err
+	}
+	t, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Inputs: inputs, CheckInputs: checkInputs})
+	f.printDiagnostics(archive, diags)
+	if diags.HasErrors() {
+		archive.Close()
+		return nil, errReported
+	}
+	return &source{path: path, archive: archive, template: t}, nil
+}
+
+func (f *instanceFlags) printDiagnostics(archive *csar.Archive, diags tosca.Diagnostics) {
+	colour := false
+	if file, ok := f.io.err.(*os.File); ok {
+		colour = term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
+	}
+	_ = tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour})
+}
+
+// rootFor returns the folder that imports and artifacts of a lone service
+// template may reach: the working directory if the template lies in it, else
+// its own folder (the empty string).
+func rootFor(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	if rel, err := filepath.Rel(wd, abs); err == nil && filepath.IsLocal(rel) {
+		return wd
+	}
+	return ""
+}
+
+// request makes a request of a source; a nil one means the stored template.
+func (f *instanceFlags) request(src *source, inputs map[string]any) executor.Request {
+	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers}
+	if src != nil {
+		req.Archive = src.archive
+		root, err := filepath.Abs(filepath.Dir(src.path))
+		if err != nil {
+			root = filepath.Dir(src.path)
+		}
+		req.Labels = map[string]string{labelTemplate: src.path, labelContentRoot: root}
+	}
+	return req
+}
+
+// report tells how a run ended. What failed was shown by the progress display
+// of a verbose or plain run too, but a summary at the end is never missed.
+func (f *instanceFlags) report(in *instance, result *executor.Result, err error) error {
+	in.show.close()
+	in.show = silent{}
+	if err == nil || result == nil || len(result.Failures) == 0 {
+		return err
+	}
+	for _, failure := range result.Failures {
+		fmt.Fprintf(f.io.err, "opera: %v\n", failure)
+	}
+	if run := result.Run; run != nil {
+		fmt.Fprintf(f.io.err, "opera: the %s failed: %d of %d steps done, %d failed, %d not reached\n", run.Kind, run.Done, run.Steps, run.Failed, run.Skipped)
+	}
+	return errReported
+}
+
+// known returns the record of the deployment, or nil if there is none.
+func (in *instance) known(ctx context.Context) (*state.Deployment, error) {
+	d, err := in.store.Deployment(ctx, deployment)
+	if executor.CodeOf(err) == executor.NotFound {
+		return nil, nil
+	}
+	return d, err
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// errDeclined means that the user said no.
+var errDeclined = errors.New("stopped: nothing was changed")
+
+// confirm asks before something that cannot be taken back. An empty answer is yes.
+func confirm(io2 stdio, question string) error {
+	fmt.Fprintf(io2.out, "%s\nDo you want to continue? (Y/n): ", question)
+	line, err := bufio.NewReader(io2.in).ReadString('\n')
+	if errors.Is(err, io.EOF) && line == "" {
+		fmt.Fprintln(io2.out)
+		return errors.New("there is nobody to answer: standard input has ended; use --force to go on without asking")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "", "y", "yes":
+		return nil
+	}
+	return errDeclined
+}

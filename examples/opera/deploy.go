@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/spf13/cobra"
+)
+
+func newDeploy(io stdio) *cobra.Command {
+	f := &instanceFlags{io: io}
+	var resume, clean, force bool
+	cmd := &cobra.Command{
+		Use:   "deploy [TEMPLATE]",
+		Short: "Deploy a service template or CSAR",
+		Long: `Deploy a service template (YAML) or a CSAR (zip, tar or folder).
+
+Without TEMPLATE the one that was deployed last is used again, with its inputs.`,
+		Example: `  opera deploy service.yaml
+  opera deploy -i inputs.yaml -w 4 application.csar
+  opera deploy --resume`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if resume && clean {
+				return usagef("--resume and --clean-state exclude each other")
+			}
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			return f.deploy(cmd.Context(), path, resume, clean, force)
+		},
+	}
+	f.addPath(cmd)
+	f.addInputs(cmd)
+	f.addRun(cmd)
+	cmd.Flags().BoolVarP(&resume, "resume", "r", false, "continue a deployment that failed or was interrupted")
+	cmd.Flags().BoolVarP(&clean, "clean-state", "c", false, "forget what was deployed before (without undeploying it) and deploy everything anew")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
+	return cmd
+}
+
+func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, force bool) error {
+	inputs, err := readInputs(f.inputs)
+	if err != nil {
+		return err
+	}
+	var src *source
+	if path != "" {
+		if src, err = f.load(path, inputs, inputs != nil); err != nil {
+			return err
+		}
+		defer src.archive.Close()
+	}
+	in, err := f.open(path != "", false)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	known, err := in.known(ctx)
+	if err != nil {
+		return err
+	}
+	if known == nil && path == "" {
+		return errNoState
+	}
+	if known != nil && known.Run != "" {
+		if err := f.redeploy(ctx, in, src, inputs, resume, clean, force); err != nil {
+			if errors.Is(err, errNothingToDo) {
+				return nil
+			}
+			return err
+		}
+	}
+	req := f.request(src, inputs)
+	req.Clean = clean
+	result, err := in.engine.Deploy(ctx, req)
+	return f.report(in, result, err)
+}
+
+// errNothingToDo means that what was asked for is there already.
+var errNothingToDo = errors.New("nothing to do")
+
+// redeploy decides whether an instance folder that was used before may be
+// deployed to, and asks where something would be lost.
+func (f *instanceFlags) redeploy(ctx context.Context, in *instance, src *source, inputs map[string]any, resume, clean, force bool) error {
+	info, err := in.engine.Info(ctx, deployment)
+	if err != nil {
+		return err
+	}
+	switch {
+	case clean:
+		if info.Status == state.Undeployed || force {
+			return nil
+		}
+		return confirm(f.io, "The state of what is deployed will be lost; whatever is running keeps running.")
+	case info.Status == state.Undeployed || info.Status == state.Initialized:
+		return nil
+	case info.Status == state.Deployed:
+		if src != nil || inputs != nil {
+			diff, _, err := in.engine.PlanUpdate(ctx, f.request(src, inputs))
+			if err != nil {
+				return err
+			}
+			if !diff.Empty() {
+				return errors.New("another service template or other inputs are deployed already: use \"opera update\" to change the deployment, or \"opera undeploy\" first")
+			}
+		}
+		fmt.Fprintln(f.io.out, "All instances have already been deployed.")
+		return errNothingToDo
+	case resume:
+		if force {
+			return nil
+		}
+		return confirm(f.io, fmt.Sprintf("The deployment is in the state %q and will be continued.", info.Status))
+	}
+	return fmt.Errorf("the instance model already exists and is in the state %q: use --resume/-r to continue the deployment, or --clean-state/-c to forget it and deploy anew", info.Status)
+}

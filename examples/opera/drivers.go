@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ansible"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/local"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
+)
+
+// drivers are all that work without further configuration. The environment
+// variables are xOpera's.
+func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
+	playbooks, err := f.playbooks()
+	if err != nil {
+		return nil, nil, err
+	}
+	return []executor.Driver{executor.Sync(playbooks), local.New(local.Config{})}, func() {
+		playbooks.Close()
+	}, nil
+}
+
+func (f *instanceFlags) playbooks() (*ansible.Driver, error) {
+	return ansible.New(ansible.Config{
+		User: os.Getenv("OPERA_SSH_USER"), KeyFile: os.Getenv("OPERA_SSH_IDENTITY_FILE"),
+		InsecureIgnoreHostKey: ignoreHostKeys(), Logger: f.logger(),
+	})
+}
+
+func ignoreHostKeys() bool {
+	return strings.HasPrefix(strings.ToLower(os.Getenv("OPERA_SSH_HOST_KEY_CHECKING")), "f")
+}
+
+func (f *instanceFlags) logger() hclog.Logger {
+	if !f.verbose {
+		return hclog.NewNullLogger()
+	}
+	return hclog.New(&hclog.LoggerOptions{Name: "opera", Output: f.io.err, Level: hclog.Info})
+}
+
+// checkPlaybooks has Ansible check the syntax of every playbook that
+// implements an operation. All faults are told, not just the first.
+func (f *instanceFlags) checkPlaybooks(ctx context.Context, src *source) error {
+	playbooks, err := f.playbooks()
+	if err != nil {
+		return err
+	}
+	defer playbooks.Close()
+	failed := false
+	check := func(node *tosca.NodeTemplate, rel *tosca.RelationshipTemplate, interfaces []*tosca.Interface) {
+		for _, i := range interfaces {
+			for _, operation := range i.Operations {
+				op := executor.NewOperation(src.archive.FS(), node, rel, operation)
+				if op.Primary == nil || !playbooks.Accepts(op) {
+					continue
+				}
+				if err := playbooks.SyntaxCheck(ctx, op); err != nil {
+					failed = true
+					fmt.Fprintf(f.io.err, "opera: %s: %s.%s: %v\n", node.Name, i.Name, operation.Name, err)
+				}
+			}
+		}
+	}
+	for _, node := range src.template.Nodes {
+		check(node, nil, node.Interfaces)
+		for _, r := range node.Requirements {
+			check(node, r.Relationship, r.Relationship.Interfaces)
+		}
+	}
+	if failed {
+		return errReported
+	}
+	return nil
+}

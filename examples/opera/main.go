@@ -1,0 +1,71 @@
+// Command opera deploys TOSCA service templates from the command line. It
+// takes the command lines of xOpera and gives the same formats, and is a
+// complete example of a program that embeds the module.
+//
+// Run "opera --help" for the commands.
+//
+// Exit codes: 0 success, 1 failure (of an operation, of the service template,
+// or a refusal), 2 wrong use of the command line, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker: -ldflags "-X main.version=1.2.3".
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// stdio is what a program reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run is the program without its process: it returns the exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	root := newRoot(io)
+	root.SetArgs(expandFlags(root, args))
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errReported):
+		// What is wrong stands on the terminal already.
+	case errors.As(err, &usage):
+		fmt.Fprintf(io.err, "opera: %v\n", err)
+		return 2
+	default:
+		fmt.Fprintf(io.err, "opera: %v\n", err)
+	}
+	if ctx.Err() != nil {
+		return 130
+	}
+	return 1
+}
+
+// errReported is a failure that was told where it happened.
+var errReported = errors.New("failed")
+
+// usageError is a command line that makes no sense.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}

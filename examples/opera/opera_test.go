@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"opera": main})
+}
+
+// TestScript runs the command lines in testdata/script, each in a folder of its own.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			program, ok := strings.CutPrefix(name, "has:")
+			if !ok {
+				return false, nil
+			}
+			lab.Require(t, program)
+			return true, nil
+		},
+	})
+}
+
+// opera runs a command line in this process and returns what it printed.
+func opera(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	code = run(context.Background(), args, stdio{strings.NewReader(""), &out, &errOut})
+	return code, out.String(), errOut.String()
+}
+
+// outputsOf returns the outputs of what is deployed in an instance folder.
+func outputsOf(t *testing.T, dir string) map[string]any {
+	t.Helper()
+	code, stdout, stderr := opera(t, "outputs", "-p", dir, "--format", "json")
+	require.Zero(t, code, stderr)
+	var outputs map[string]struct{ Value any }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &outputs))
+	values := map[string]any{}
+	for name, o := range outputs {
+		values[name] = o.Value
+	}
+	return values
+}
+
+// status returns the status that info prints.
+func status(t *testing.T, dir string) string {
+	t.Helper()
+	code, stdout, stderr := opera(t, "info", "-p", dir, "--format", "json")
+	require.Zero(t, code, stderr)
+	var info struct{ Status string }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &info))
+	return info.Status
+}
+
+// TestQuickstart deploys what the README's first command deploys, asks the web
+// server for its page, and undeploys it.
+func TestQuickstart(t *testing.T) {
+	lab.Require(t, "bash")
+	lab.Require(t, "setsid")
+	t.Setenv("TMPDIR", t.TempDir())
+	dir := t.TempDir()
+	inputs := filepath.Join(t.TempDir(), "inputs.yaml")
+	require.NoError(t, os.WriteFile(inputs, []byte("greeting: Good morning\n"), 0o600))
+
+	code, stdout, stderr := opera(t, "deploy", "../quickstart/service.yaml", "-p", dir, "-i", inputs, "-w", "4")
+	require.Zero(t, code, stdout+stderr)
+	require.Contains(t, stdout, "Deployment of page_0 complete")
+	require.Equal(t, "deployed", status(t, dir))
+
+	outputs := outputsOf(t, dir)
+	url := outputs["url"].(string)
+	require.Equal(t, "Good morning\nYou are visitor 2.\n", get(t, url), "the first visitor is the blueprint's own check")
+	require.Equal(t, "Good morning\nYou are visitor 3.\n", get(t, url))
+	count, err := os.ReadFile(outputs["counter"].(string))
+	require.NoError(t, err)
+	require.Equal(t, "3\n", string(count))
+
+	code, stdout, stderr = opera(t, "undeploy", "-p", dir)
+	require.Zero(t, code, stdout+stderr)
+	require.Equal(t, "undeployed", status(t, dir))
+	_, err = http.Get(url)
+	require.Error(t, err, "the server must be gone")
+	left, err := fs.Glob(os.DirFS(os.Getenv("TMPDIR")), "*")
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(body))
+	return string(body)
+}

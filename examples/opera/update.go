@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newUpdate(io stdio) *cobra.Command {
+	f := &instanceFlags{io: io}
+	cmd := &cobra.Command{
+		Use:   "update TEMPLATE",
+		Short: "Change what is deployed to another service template",
+		Long: `Change what is deployed to what another service template, or the same with other
+inputs, describes. Nodes that do not differ are left alone and keep their
+attributes; "opera diff" tells which do.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			inputs, err := readInputs(f.inputs)
+			if err != nil {
+				return err
+			}
+			src, err := f.load(args[0], inputs, inputs != nil)
+			if err != nil {
+				return err
+			}
+			defer src.archive.Close()
+			in, err := f.open(false, false)
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			result, err := in.engine.Update(cmd.Context(), f.request(src, inputs))
+			return f.report(in, result, err)
+		},
+	}
+	f.addPath(cmd)
+	f.addInputs(cmd)
+	f.addRun(cmd)
+	return cmd
+}
