@@ -185,3 +185,70 @@ func TestDiffGet(t *testing.T) {
 	require.Nil(t, diff.Get("nodes", "a", "properties", "port", "more"))
 	require.Nil(t, (*workflow.Diff)(nil).Get("nodes"))
 }
+
+func TestCompareFiles(t *testing.T) {
+	t.Parallel()
+	tree := func(files map[string]string) fstest.MapFS {
+		out := fstest.MapFS{}
+		for name, content := range files {
+			out[name] = &fstest.MapFile{Data: []byte(content)}
+		}
+		return out
+	}
+	tests := []struct {
+		name     string
+		old, new map[string]string
+		same     bool
+	}{
+		{"same", map[string]string{"f/a": "1", "f/s/b": "2"}, map[string]string{"f/a": "1", "f/s/b": "2"}, true},
+		{"content", map[string]string{"f/a": "1"}, map[string]string{"f/a": "2"}, false},
+		{"length", map[string]string{"f/a": "1"}, map[string]string{"f/a": "11"}, false},
+		{"name", map[string]string{"f/a": "1"}, map[string]string{"f/b": "1"}, false},
+		{"one more", map[string]string{"f/a": "1"}, map[string]string{"f/a": "1", "f/b": ""}, false},
+		{"below", map[string]string{"f/s/b": "1"}, map[string]string{"f/s/b": "2"}, false},
+		{"file or folder", map[string]string{"f": "1"}, map[string]string{"f/a": "1"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			old, new := service(node("a", "create")), service(node("a", "create"))
+			for _, s := range []*tosca.ServiceTemplate{old, new} {
+				s.Nodes[0].Interfaces[0].Operations[0].Implementation.Primary = &tosca.Artifact{File: "./f", Path: "f"}
+			}
+			diff, err := workflow.Compare(old, new, workflow.DiffOptions{OldFiles: tree(tt.old), NewFiles: tree(tt.new)})
+			require.NoError(t, err)
+			if tt.same {
+				require.True(t, diff.Empty())
+				return
+			}
+			require.Equal(t, "file ./f", diff.Get("nodes", "a", "interfaces", "Standard", "operations", "create", "primary"))
+		})
+	}
+}
+
+func TestComparePrimaries(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		old, new *tosca.Artifact
+		want     any
+	}{
+		{"none", nil, nil, nil},
+		{"given", nil, &tosca.Artifact{File: "a"}, [2]any{"", "a"}},
+		{"taken", &tosca.Artifact{File: "a"}, nil, [2]any{"a", ""}},
+		{"another type", &tosca.Artifact{File: "a"},
+			&tosca.Artifact{File: "a", Type: &tosca.ArtifactType{TypeHeader: tosca.TypeHeader{Name: "Bash"}}}, "file a"},
+		{"a file elsewhere", &tosca.Artifact{File: "https://a"}, &tosca.Artifact{File: "https://b"}, "file https://a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			old, new := service(node("a", "create")), service(node("a", "create"))
+			old.Nodes[0].Interfaces[0].Operations[0].Implementation.Primary = tt.old
+			new.Nodes[0].Interfaces[0].Operations[0].Implementation.Primary = tt.new
+			diff, err := workflow.Compare(old, new, workflow.DiffOptions{OldFiles: fstest.MapFS{}, NewFiles: fstest.MapFS{}})
+			require.NoError(t, err)
+			require.Equal(t, tt.want, diff.Get("nodes", "a", "interfaces", "Standard", "operations", "create", "primary"))
+		})
+	}
+}

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
@@ -110,6 +111,28 @@ func TestUpdate(t *testing.T) {
 			change: func(old, new *tosca.ServiceTemplate, _ workflow.Current) {
 				new.Nodes[0].Interfaces[0].Operations[1].Implementation.Primary.File = "other.sh"
 				new.Nodes[0].Interfaces = append(new.Nodes[0].Interfaces, implementing("Backup", "save"))
+			},
+		},
+		{
+			name: "so does its timeout",
+			change: func(_, new *tosca.ServiceTemplate, _ workflow.Current) {
+				new.Nodes[3].Interfaces[0].Operations[0].Implementation.Timeout = time.Minute
+			},
+		},
+		{
+			name: "an operation comes, another goes",
+			change: func(_, new *tosca.ServiceTemplate, _ workflow.Current) {
+				new.Nodes[3].Interfaces = []*tosca.Interface{implementing("Standard", "create", "start")}
+				new.Nodes[2].Interfaces = nil
+			},
+			want: []string{
+				"lone_0.initial >initial old",
+				"c_0.Standard.stop stopping>configured old",
+				"c_0.initial >initial old < c_0.Standard.stop",
+				"undeployed < lone_0.initial, c_0.initial",
+				"c_0.started >started < undeployed",
+				"lone_0.Standard.create creating>created < undeployed",
+				"lone_0.Standard.start starting>started < lone_0.Standard.create",
 			},
 		},
 	}
