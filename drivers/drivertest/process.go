@@ -90,7 +90,7 @@ func testFailureBySignal(b *bench) {
 	op, _ := b.operation("killed.sh", `kill -9 $$`)
 	err := b.fail(op)
 	require.Equal(b, executor.CodeFailed, executor.CodeOf(err))
-	require.ErrorContains(b, err, "killed")
+	require.ErrorContains(b, err, "killed by signal SIGKILL")
 }
 
 func testRetryable(b *bench) {

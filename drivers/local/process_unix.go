@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/seed-a4fd30b5/orchestrator/drivers/internal/script"
 )
 
 // ownGroup makes the command the leader of a process group of its own.
@@ -22,7 +24,7 @@ func groupAlive(cmd *exec.Cmd) bool {
 
 func signalOf(s *os.ProcessState) string {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		return w.Signal().String()
+		return script.SignalName(int(w.Signal()))
 	}
 	return ""
 }

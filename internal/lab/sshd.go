@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -29,7 +30,8 @@ import (
 type SSHDOptions struct {
 	// MaxSessions is how many sessions a connection may have. Default: sshd's own, 10.
 	MaxSessions int
-	// Env are variables of all sessions.
+	// Env are variables of all sessions. HOME is an empty folder by default, so
+	// that the start files of the account that runs the test do not matter.
 	Env map[string]string
 	// Config are more lines of sshd_config(5). They come first, so they win.
 	Config []string
@@ -81,6 +83,9 @@ func StartSSHD(path, dir string, options SSHDOptions) (*Server, error) {
 	}
 	s := &Server{Address: "127.0.0.1", User: me.Username, dir: dir,
 		KeyFile: filepath.Join(dir, "id_ed25519"), KnownHosts: filepath.Join(dir, "known_hosts"), logged: filepath.Join(dir, "log")}
+	if err := os.Mkdir(filepath.Join(dir, "home"), 0o700); err != nil {
+		return nil, err
+	}
 	userKey, err := WriteKey(s.KeyFile, "")
 	if err != nil {
 		return nil, err
@@ -166,14 +171,15 @@ func (s *Server) config(options SSHDOptions) string {
 	if options.MaxSessions > 0 {
 		lines = append(lines, fmt.Sprintf("MaxSessions %d", options.MaxSessions))
 	}
+	env := map[string]string{"HOME": filepath.Join(s.dir, "home")}
+	maps.Copy(env, options.Env)
 	var set []string
-	for name, v := range options.Env {
+	for name, v := range env {
 		set = append(set, fmt.Sprintf("%s=%q", name, v))
 	}
-	if slices.Sort(set); len(set) > 0 {
-		lines = append(lines, "SetEnv "+strings.Join(set, " "))
-	}
+	slices.Sort(set)
 	lines = append(lines,
+		"SetEnv "+strings.Join(set, " "),
 		fmt.Sprintf("ListenAddress %s:%d", s.Address, s.Port),
 		fmt.Sprintf("HostKey %q", filepath.Join(s.dir, "host_key")),
 		fmt.Sprintf("AuthorizedKeysFile %q", filepath.Join(s.dir, "authorized_keys")),

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -116,6 +117,19 @@ func Redactor(secrets []string) *strings.Replacer {
 //
 // Source: sysexits.h, EX_TEMPFAIL.
 const exTempfail = 75
+
+// SignalName names a signal by its number, which is the same on all systems
+// for those that have a name here.
+//
+// Source: POSIX.1-2017, utility kill, option -s.
+func SignalName(n int) string {
+	names := map[int]string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 6: "SIGABRT", 9: "SIGKILL", 14: "SIGALRM", 15: "SIGTERM",
+		4: "SIGILL", 8: "SIGFPE", 11: "SIGSEGV", 13: "SIGPIPE"}
+	if name := names[n]; name != "" {
+		return name
+	}
+	return strconv.Itoa(n)
+}
 
 // Exit is how a script ended.
 type Exit struct {

@@ -1,0 +1,13 @@
+// Package ssh runs scripts and programs on other hosts over SSH, by the
+// protocol that package drivers describes.
+//
+// Files go up by SFTP into a folder of the operation's own below
+// Config.WorkDir. The script runs there in a session of its own, apart from the
+// connection: what it prints and how it ends is in files, which the driver
+// follows. So an operation survives a broken connection, and Recover finds it again
+// after a crash of the orchestrator. When it has ended, its files and inputs
+// are removed at once, and the rest (how it ended and what it printed)
+// half a minute later or by Close.
+//
+// A host needs an SSH server with SFTP, a POSIX shell, and what the scripts need.
+package ssh
