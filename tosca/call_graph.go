@@ -63,7 +63,7 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 			return nil, err
 		}
 		if ok {
-			return dig(normalize(data), args[1:])
+			return e.givenInput(name, normalize(data), args[1:])
 		}
 	}
 	t := e.resolver(false).service()
@@ -82,6 +82,22 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 		return nil, noValueYet("the input %s", show(name))
 	}
 	return nil, nil
+}
+
+// givenInput follows keys into an input; the defaults of its data type fill
+// what was not given.
+func (e *evaluation) givenInput(name string, data any, rest []any) (any, error) {
+	if len(rest) == 0 {
+		return data, nil
+	}
+	var schema *Schema
+	t := e.resolver(false).service()
+	if t != nil {
+		if p := t.Input(name); p != nil {
+			schema = p.Schema
+		}
+	}
+	return e.within(Constant(data), schema, rest, Entity{Service: t}, nil)
 }
 
 func unknownInput(t *ServiceTemplate, name string) *pathError {
@@ -198,23 +214,22 @@ func (of Entity) operation(iface, operation string) (string, *pathError) {
 		interfaces = of.Relationship.Interfaces
 	}
 	var names []string
-	for _, i := range interfaces {
-		names = append(names, i.Name)
-		if i.Name != iface && (i.Type == nil || i.Type.Name != iface) {
-			continue
+	found := interfaceNamed(interfaces, iface)
+	if found == nil {
+		for _, i := range interfaces {
+			names = append(names, i.Name)
 		}
-		var operations []string
-		for _, op := range i.Operations {
-			if op.Name == operation {
-				return i.Name, nil
-			}
-			operations = append(operations, op.Name)
-		}
-		return "", &pathError{code: "unknown-operation", arg: 2,
-			message: fmt.Sprintf("the interface %s has no operation %s", i.Name, show(operation)), suggestion: nearest(operation, operations)}
+		return "", &pathError{code: codeUnknownOperation, arg: 1,
+			message: "there is no interface " + show(iface), suggestion: nearest(iface, names)}
 	}
-	return "", &pathError{code: "unknown-operation", arg: 1,
-		message: fmt.Sprintf("there is no interface %s", show(iface)), suggestion: nearest(iface, names)}
+	if found.Operation(operation) != nil {
+		return found.Name, nil
+	}
+	for _, op := range found.Operations {
+		names = append(names, op.Name)
+	}
+	return "", &pathError{code: codeUnknownOperation, arg: 2,
+		message: fmt.Sprintf("the interface %s has no operation %s", found.Name, show(operation)), suggestion: nearest(operation, names)}
 }
 
 // operationOf resolves the entity and operation of get_operation_output.

@@ -236,6 +236,7 @@ func TestEval(t *testing.T) {
 		{"", "{get_input: [who]}", "you"},
 		{"", "{get_input: most}", int64(7)},
 		{"", "{get_input: [settings, list, 1]}", int64(2)},
+		{"", "{get_input: [settings, port]}", int64(80)}, // the data type's default
 		{"", "{get_input: optional}", nil},
 		// properties of nodes, whose calls are evaluated where they stand
 		{"app", "{get_property: [SELF, greeting]}", "hello you"},
