@@ -13,32 +13,16 @@ import (
 //
 // Source: https://graphviz.org/doc/info/lang.html
 func (p *Plan) WriteDOT(w io.Writer) error {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "digraph %s {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n", dotString(p.Kind))
-	for i, box := range p.boxes() {
-		indent := "  "
-		if box.subject != "" {
-			fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%s;\n", i, dotString(box.subject))
-			indent = "    "
-		}
-		for _, j := range box.steps {
-			fmt.Fprintf(&b, "%ss%d [label=%s];\n", indent, j, dotString(p.Steps[j].label(box.subject)))
-		}
-		if box.subject != "" {
-			b.WriteString("  }\n")
-		}
-	}
-	for i, s := range p.Steps {
-		for _, j := range s.After {
-			fmt.Fprintf(&b, "  s%d -> s%d;\n", j, i)
-		}
-		for _, j := range s.OnFailure {
-			fmt.Fprintf(&b, "  s%d -> s%d [style=dashed, label=\"failure\"];\n", j, i)
-		}
-	}
-	b.WriteString("}\n")
-	_, err := w.Write(b.Bytes())
-	return err
+	return p.draw(w, notation{
+		begin:   "digraph " + dotString(p.Kind) + " {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n",
+		box:     "  subgraph cluster_%d {\n    label=%s;\n",
+		boxEnd:  "  }\n",
+		step:    "s%d [label=%s];\n",
+		edge:    "  s%d -> s%d;\n",
+		failure: "  s%d -> s%d [style=dashed, label=\"failure\"];\n",
+		end:     "}\n",
+		quote:   dotString,
+	})
 }
 
 // dotString writes a quoted string of the DOT language; a line break becomes a
@@ -52,37 +36,59 @@ func dotString(s string) string {
 //
 // Source: https://mermaid.js.org/syntax/flowchart.html
 func (p *Plan) WriteMermaid(w io.Writer) error {
-	var b bytes.Buffer
-	b.WriteString("flowchart LR\n")
-	for i, box := range p.boxes() {
-		indent := "  "
-		if box.subject != "" {
-			fmt.Fprintf(&b, "  subgraph b%d[%s]\n", i, mermaidString(box.subject))
-			indent = "    "
-		}
-		for _, j := range box.steps {
-			fmt.Fprintf(&b, "%ss%d[%s]\n", indent, j, mermaidString(p.Steps[j].label(box.subject)))
-		}
-		if box.subject != "" {
-			b.WriteString("  end\n")
-		}
-	}
-	for i, s := range p.Steps {
-		for _, j := range s.After {
-			fmt.Fprintf(&b, "  s%d --> s%d\n", j, i)
-		}
-		for _, j := range s.OnFailure {
-			fmt.Fprintf(&b, "  s%d -. failure .-> s%d\n", j, i)
-		}
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return p.draw(w, notation{
+		begin:   "flowchart LR\n",
+		box:     "  subgraph b%d[%s]\n",
+		boxEnd:  "  end\n",
+		step:    "s%d[%s]\n",
+		edge:    "  s%d --> s%d\n",
+		failure: "  s%d -. failure .-> s%d\n",
+		quote:   mermaidString,
+	})
 }
 
 // mermaidString writes a quoted label, in which Mermaid reads entities behind a
 // number sign.
 func mermaidString(s string) string {
 	return `"` + strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "\n", "<br/>").Replace(s) + `"`
+}
+
+// notation is how a language writes a graph: formats of the number and label of
+// a box or step, and of the numbers at both ends of an edge.
+type notation struct {
+	begin, end    string
+	box, boxEnd   string
+	step          string
+	edge, failure string
+	quote         func(string) string
+}
+
+// draw writes the graph of the plan in a notation.
+func (p *Plan) draw(w io.Writer, n notation) error {
+	var b bytes.Buffer
+	b.WriteString(n.begin)
+	for i, box := range p.boxes() {
+		indent, boxEnd := "  ", ""
+		if box.subject != "" {
+			fmt.Fprintf(&b, n.box, i, n.quote(box.subject))
+			indent, boxEnd = "    ", n.boxEnd
+		}
+		for _, j := range box.steps {
+			fmt.Fprintf(&b, indent+n.step, j, n.quote(p.Steps[j].label(box.subject)))
+		}
+		b.WriteString(boxEnd)
+	}
+	for i, s := range p.Steps {
+		for _, j := range s.After {
+			fmt.Fprintf(&b, n.edge, j, i)
+		}
+		for _, j := range s.OnFailure {
+			fmt.Fprintf(&b, n.failure, j, i)
+		}
+	}
+	b.WriteString(n.end)
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // box is the steps that work on one node instance, or on none.
