@@ -53,7 +53,7 @@ var rooms = []room{
 	{path: "drivers/torque", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/openstack", may: all(driverMay...), libs: append(driverLibs, "github.com/gophercloud/gophercloud")},
 	{path: "examples", may: all(append([]string{"drivers"}, leftOfDrivers...)...), libs: []string{
-		"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "golang.org/x/term", "golang.org/x/sync"}},
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/hashicorp/go-hclog", "golang.org/x/term", "golang.org/x/sync"}},
 	{path: "internal", may: inner},
 	{path: "internal/yamlx", may: inner, libs: []string{"gopkg.in/yaml.v3"}},
 	{path: "internal/lab", may: inner, libs: append(sshLibs, testLibs...)},
