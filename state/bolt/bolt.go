@@ -82,8 +82,12 @@ func newStore(cfg Config) *Store {
 }
 
 func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
 		return &errs.Error{Code: errs.FailedPrecondition, Err: fmt.Errorf("it is a folder"), Hint: "choose a file in it"}
+	case err == nil && 0 < info.Size() && info.Size() < 8<<10: // less than two pages
+		return bolterrors.ErrInvalid
 	}
 	o.Timeout = lockTimeout(cfg.LockTimeout)
 	o.NoSync = cfg.NoSync
@@ -97,7 +101,7 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 		s.file, err = openFile(name, flag, mode)
 		return s.file, err
 	}
-	err := guard(func() (err error) {
+	err = guard(func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, o)
 		return err
 	})

@@ -1,9 +1,13 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -161,4 +165,78 @@ func TestStats(t *testing.T) {
 	_, err = s.Commit(t.Context(), "shop", &c)
 	require.NoError(t, err)
 	wrote(3)
+}
+
+// count returns how many keys a bucket has.
+func count(t *testing.T, s *Store, bucket []byte) (n int) {
+	require.NoError(t, s.view(t.Context(), "", "", func(tx *tx) error {
+		return tx.Bucket(bucket).ForEach(func(_, _ []byte) error {
+			n++
+			return nil
+		})
+	}))
+	return n
+}
+
+// No chunk is left of uploads that were not needed, refused, or cut off.
+func TestUploadsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s, path := openTemp(t)
+	data := make([]byte, 5<<20)
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+	for range 3 {
+		require.NoError(t, s.PutBlob(t.Context(), digest, bytes.NewReader(data)))
+	}
+	require.Error(t, s.PutBlob(t.Context(), digest, bytes.NewReader(data[1:])))
+	ctx, cancel := context.WithCancel(t.Context())
+	require.ErrorIs(t, s.PutBlob(ctx, digest, io.MultiReader(bytes.NewReader(data), readerFunc(func([]byte) (int, error) {
+		cancel()
+		return 0, ctx.Err()
+	}))), context.Canceled)
+	require.Equal(t, 5, count(t, s, chunksBucket))
+	require.Equal(t, 0, count(t, s, uploadsBucket))
+
+	// As if the process died after the first part.
+	for range 2 {
+		require.NoError(t, (&upload{s: s, digest: emptyBlob}).write(t.Context(), data[:partSize], false))
+	}
+	require.Equal(t, 13, count(t, s, chunksBucket))
+	require.Equal(t, 2, count(t, s, uploadsBucket))
+	require.NoError(t, s.Close())
+	s, err := Open(path, Config{NoSync: true})
+	require.NoError(t, err)
+	defer s.Close()
+	require.Equal(t, 5, count(t, s, chunksBucket))
+	require.Equal(t, 0, count(t, s, uploadsBucket))
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+type readerAtFunc func([]byte, int64) (int, error)
+
+func (f readerAtFunc) ReadAt(p []byte, at int64) (int, error) { return f(p, at) }
+
+// A copy during which there was a commit is not used.
+func TestSnapshotMoved(t *testing.T) {
+	t.Parallel()
+	s, path := openTemp(t)
+	from, err := os.Open(path)
+	require.NoError(t, err)
+	defer from.Close()
+	to, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	defer to.Close()
+	n := 0
+	moving := readerAtFunc(func(p []byte, at int64) (int, error) {
+		if len(p) > 1000 { // no meta page: the copy has begun
+			n++
+			require.NoError(t, s.CreateDeployment(t.Context(), &state.Deployment{ID: fmt.Sprint("shop", n)}))
+		}
+		return from.ReadAt(p, at)
+	})
+	require.ErrorIs(t, copySnapshot(to, moving), errMoved)
+	require.NotZero(t, n)
+	require.NoError(t, copySnapshot(to, from))
 }

@@ -78,7 +78,7 @@ var errMoved = fmt.Errorf("the file changed while it was copied: %w", bolterrors
 // commit before does not use, and then the one of the two meta pages that is
 // not that commit's. So as long as the newest meta page is the same before and
 // after, all pages that it leads to were whole.
-func copySnapshot(to, from *os.File) error {
+func copySnapshot(to *os.File, from io.ReaderAt) error {
 	before, err := newestMeta(from)
 	if err != nil {
 		return err

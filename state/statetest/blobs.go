@@ -97,6 +97,21 @@ func testBlobsLarge(t *testing.T, h *Harness) {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 
+	// What is being read stays whole while others write.
+	data := content(2 << 20)
+	require.NoError(t, s.PutBlob(ctx, digestOf(data), bytes.NewReader(data)))
+	r, err = s.Blob(ctx, digestOf(data))
+	require.NoError(t, err)
+	got := make([]byte, len(data))
+	_, err = io.ReadFull(r, got[:10])
+	require.NoError(t, err)
+	other := content(24 << 20)
+	require.NoError(t, s.PutBlob(ctx, digestOf(other), bytes.NewReader(other)))
+	_, err = io.ReadFull(r, got[10:])
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
+	require.NoError(t, r.Close())
+
 	ctx, cancel := context.WithCancel(ctx)
 	r, err = s.Blob(ctx, digestOf(content(4<<20)))
 	require.NoError(t, err)

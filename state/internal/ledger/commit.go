@@ -24,8 +24,8 @@ type Batch struct {
 	revision uint64
 	// deployment replaces the record if not nil.
 	deployment *state.Deployment
-	// Delete are the instances to remove first; those to put are not among
-	// them. Put is in order of ID, each ID once.
+	// Delete are the instances to remove first. Put is in order of ID, each ID
+	// once.
 	Delete []string
 	Put    []Record
 	// Run is nil where there is none.
@@ -111,8 +111,7 @@ func (b *Batch) prepareInstances(put []*state.Instance, del []string) error {
 	}
 	b.Put = lastOfEach(b.Put)
 	for _, id := range del {
-		_, again := slices.BinarySearchFunc(b.Put, id, func(r Record, id string) int { return cmp.Compare(r.ID, id) })
-		if !again && id != "" {
+		if id != "" {
 			b.Delete = append(b.Delete, id)
 		}
 	}
