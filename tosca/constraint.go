@@ -85,7 +85,7 @@ func parseConstraints(n *yamlx.Node, file string, v *versionTable, s *sink) []*C
 
 func parseValidation(n *yamlx.Node, file string, v *versionTable, s *sink) *Constraint {
 	value := parseValue(n, file, v, s)
-	op := "boolean"
+	op := functionOf(n)
 	if call := value.Call(); call != nil {
 		op = call.Function
 	} else if _, ok := value.content.(bool); !ok {
@@ -94,6 +94,14 @@ func parseValidation(n *yamlx.Node, file string, v *versionTable, s *sink) *Cons
 		return nil
 	}
 	return &Constraint{Op: op, Value: value, Range: value.Range(), validation: true}
+}
+
+// functionOf names the function of a clause that was folded.
+func functionOf(n *yamlx.Node) string {
+	for _, f := range n.Fields {
+		return strings.TrimPrefix(f.Key.Text, "$")
+	}
+	return ""
 }
 
 func parseConstraint(f yamlx.Field, file string, v *versionTable, s *sink) *Constraint {
@@ -182,7 +190,7 @@ func (c *Constraint) checkStatic(data any, p primitive) error {
 	}
 	if operand, static := c.Value.Static(); static {
 		if c.isValidation() {
-			return c.isTrue(operand)
+			return c.isTrue(operand, data)
 		}
 		return c.check(data, operand, p)
 	}
@@ -194,7 +202,7 @@ func (c *Constraint) checkStatic(data any, p primitive) error {
 	if err != nil {
 		return err
 	}
-	return c.isTrue(result)
+	return c.isTrue(result, data)
 }
 
 // isValidation tells whether the constraint is a validation clause of TOSCA
@@ -210,9 +218,10 @@ func (c *Constraint) asksDeployment() bool {
 	return asks
 }
 
-func (c *Constraint) isTrue(result any) error {
+// isTrue tells whether the validation clause about a value came out true.
+func (c *Constraint) isTrue(result, value any) error {
 	if result != true {
-		return fmt.Errorf("the validation clause %s does not hold", c.Op)
+		return fmt.Errorf("%s does not satisfy the validation clause $%s", show(value), c.Op)
 	}
 	return nil
 }
@@ -238,7 +247,7 @@ func Satisfies(value any, schema *Schema, constraints []*Constraint, eval func(*
 			return err
 		}
 		if c.isValidation() {
-			err = c.isTrue(operand)
+			err = c.isTrue(operand, value)
 		} else {
 			err = c.check(value, normalize(operand), schema.primitive())
 		}

@@ -15,7 +15,7 @@ var catalog = []CodeInfo{
 	{codeBadMapping, "A substitution mapping names a capability or requirement that is not there.", "capabilities: { host: [ server, hst ] }"},
 	{codeBadTimeout, "The timeout of an operation is neither seconds nor a time with a unit.", "timeout: soon"},
 	{"constraint-operand", "The operand of a constraint does not fit the operator or the type.", "constraints: [ { in_range: [ 1 ] } ]"},
-	{"constraint-shape", "Constraints are not a list of maps with one operator each.", "constraints: { min_length: 1 }"},
+	{"constraint-shape", "Constraints are not a list of maps with one operator each.", "constraints: 5"},
 	{"constraint-type", "A constraint is not meant for the type.", "type: boolean, constraints: [ { min_length: 1 } ]"},
 	{"constraint-violated", "A value does not satisfy a constraint.", "port: 0 # in_range: [ 1, 65535 ]"},
 	{codeDefaultMismatch, "A default does not fit its definition. It is kept, since published types have such defaults.", "type: list, default: \"\""},
