@@ -22,7 +22,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d *state.Deployment) error
 		if err != nil {
 			return err
 		}
-		_, data, err := ledger.NewHead(d, incarnation, ledger.Now(s.now))
+		data, err := ledger.NewHead(d, incarnation, ledger.Now(s.now))
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d *state.Deployment) error
 	if s.deployments[d.ID] != nil {
 		return ledger.Exists(d.ID)
 	}
-	_, data, err := ledger.NewHead(d, s.number+1, ledger.Now(s.now))
+	data, err := ledger.NewHead(d, s.number+1, ledger.Now(s.now))
 	if err != nil {
 		return err
 	}

@@ -14,25 +14,26 @@ import (
 
 // RunBenchmarks measures a store with fixed, generated content.
 func RunBenchmarks(b *testing.B, open func(t testing.TB) *Harness) {
-	run := func(name string, n int, bench func(b *testing.B, s state.Store, n int)) {
+	const writes, reads = true, false
+	run := func(name string, n int, writes bool, bench func(b *testing.B, s state.Store, n int)) {
 		b.Run(fmt.Sprintf("%s=%d", name, n), func(b *testing.B) {
 			h := start(b, open)
 			bench(b, h.Store, n)
-			if h.Syncs != nil {
+			if h.Syncs != nil && writes {
 				b.ReportMetric(float64(h.Syncs())/float64(b.N), "syncs/op")
 			}
 		})
 	}
 	for _, n := range []int{1, 100, 1000} {
-		run("Commit/instances", n, benchCommit)
+		run("Commit/instances", n, writes, benchCommit)
 	}
 	for _, n := range []int{1, 8, 32} {
-		run("CommitParallel/writers", n, benchParallel)
+		run("CommitParallel/writers", n, writes, benchParallel)
 	}
-	run("Record/instances", 100_000, benchRecord)
-	run("Instances/instances", 10_000, benchInstances)
-	run("Journal/entries", 10_000, benchJournal)
-	run("Blob/bytes", 4<<20, benchBlob)
+	run("Record/instances", 100_000, writes, benchRecord)
+	run("Instances/instances", 10_000, reads, benchInstances)
+	run("Journal/entries", 10_000, reads, benchJournal)
+	run("Blob/bytes", 4<<20, writes, benchBlob)
 }
 
 // change is a commit of n instances and as many entries, like an engine's.

@@ -90,15 +90,14 @@ func SortRuns(runs []*state.Run) {
 	})
 }
 
-// NewHead returns the head of a new deployment, and what to store of it.
-func NewHead(d *state.Deployment, incarnation uint64, now time.Time) (*Head, []byte, error) {
+// NewHead returns what to store as the head of a new deployment.
+func NewHead(d *state.Deployment, incarnation uint64, now time.Time) ([]byte, error) {
 	h, err := newHead(d, now)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h.Incarnation = incarnation
-	data, err := Encode(h)
-	return h, data, err
+	return Encode(h)
 }
 
 // CheckNew refuses a deployment that can not be created.
