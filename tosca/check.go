@@ -236,7 +236,7 @@ func (c *checker) calledOperation(nodes []*NodeTemplate, a *Activity) {
 }
 
 func (c *checker) calledWorkflow(a *Activity) {
-	if a.Kind != Inline && a.Kind != Delegate || c.t.Workflow(a.Name) != nil {
+	if a.Kind != Inline && a.Kind != Delegate || c.flows[a.Name] != nil {
 		return
 	}
 	if a.Kind == Delegate && !strings.ContainsAny(a.Name, " \t") {
@@ -271,14 +271,15 @@ func (c *checker) workflows() {
 	}
 }
 
-// cycles reports cycles of requirements, each once, by walking depth first
-// without recursion.
+// cycles reports cycles of requirements, by walking depth first without
+// recursion: one for each requirement that closes a cycle, a hundred at most.
 func (c *checker) cycles() {
 	const (
 		unseen = iota
 		open
 		done
 	)
+	found := 0
 	state := make(map[*NodeTemplate]int, len(c.t.Nodes))
 	type frame struct {
 		n    *NodeTemplate
@@ -304,6 +305,9 @@ func (c *checker) cycles() {
 				state[req.Target] = open
 				stack = append(stack, frame{n: req.Target})
 			case open:
+				if found++; found > 100 {
+					return
+				}
 				var path []*NodeTemplate
 				for i := len(stack) - 1; i >= 0; i-- {
 					path = append(path, stack[i].n)

@@ -5,6 +5,36 @@ import "fmt"
 // sink collects the faults that the phases of loading find.
 type sink struct {
 	list Diagnostics
+	// bounded gives up loading, by a panic with gaveUp, when the faults or the
+	// work become too many.
+	bounded          bool
+	errors, warnings int
+	work             int
+}
+
+// gaveUp ends a Load that a hostile file would make endless. It never leaves
+// the package.
+type gaveUp struct{}
+
+// The bounds of one Load. A person reads a few faults; a thousand are more
+// than a machine needs. The work counts comparisons and copies that grow
+// faster than the files.
+const (
+	maxErrors   = 1000
+	maxWarnings = 200_000
+	maxWork     = 10_000_000
+)
+
+// spend counts work that can grow faster than the files.
+func (s *sink) spend(n int, at Range) {
+	if s.work += n; s.bounded && s.work > maxWork {
+		s.giveUp(at, "linking the template takes too much work; it repeats large parts too often")
+	}
+}
+
+func (s *sink) giveUp(at Range, why string) {
+	s.list = append(s.list, &Diagnostic{Severity: Error, Code: codeTooLarge, Range: at, Summary: why})
+	panic(gaveUp{})
 }
 
 // errorf adds an Error. What it returns can be given more: Detail, Related,
@@ -21,6 +51,15 @@ func (s *sink) warnf(code string, rng Range, format string, args ...any) *Diagno
 func (s *sink) add(sev Severity, code string, rng Range, format string, args []any) *Diagnostic {
 	d := &Diagnostic{Severity: sev, Code: code, Range: rng, Summary: fmt.Sprintf(format, args...)}
 	s.list = append(s.list, d)
+	switch sev {
+	case Error:
+		s.errors++
+	case Warning:
+		s.warnings++
+	}
+	if s.bounded && (s.errors >= maxErrors || s.warnings >= maxWarnings) {
+		s.giveUp(rng, "there are too many faults; the rest is not looked at")
+	}
 	return d
 }
 

@@ -88,7 +88,11 @@ func (r *reader) follow(d *document, item *yamlx.Node) {
 }
 
 func (d *document) link(imp docImport) {
-	if imp.doc != nil {
+	if imp.doc != nil && !d.linked[imp] {
+		if d.linked == nil {
+			d.linked = map[docImport]bool{}
+		}
+		d.linked[imp] = true
 		d.imports = append(d.imports, imp)
 	}
 }

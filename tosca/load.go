@@ -33,23 +33,32 @@ type Limits struct {
 //
 // It reports every fault of every phase that it can still reach. The service
 // template is what could be built in spite of them and is nil only when the
-// entry file could not be read as YAML; it must not be deployed when
+// entry file could not be read as YAML or the faults are too many; it must not be deployed when
 // Diagnostics.HasErrors.
 func Load(fsys fs.FS, file string, opts *Options) (*ServiceTemplate, Diagnostics) {
 	return load(fsys, file, opts)
 }
 
-func load(fsys fs.FS, file string, opts *Options) (*ServiceTemplate, Diagnostics) {
+func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagnostics) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	s := &sink{}
+	s := &sink{bounded: true}
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case gaveUp:
+			t, ds = nil, s.sorted()
+		default:
+			panic(r)
+		}
+	}()
 	r := &reader{fsys: fsys, lim: opts.Limits.orDefault(), s: s, docs: map[string]*document{}}
 	entry := r.readAll(file)
 	if entry == nil {
 		return nil, s.sorted()
 	}
-	t := &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{}}
+	t = &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{}}
 	for _, d := range r.order {
 		t.Files = append(t.Files, d.name)
 	}
@@ -94,7 +103,7 @@ func visibleTypes(d *document) *Types {
 
 func typeMap[T any](d *document, kind typeKind) map[string]*T {
 	m := map[string]*T{}
-	d.visible(kind, func(name string, t *typeDecl) { m[name] = t.typ.(*T) })
+	d.visible(kind, 0, func(name string, t *typeDecl) { m[name] = t.typ.(*T) })
 	return m
 }
 

@@ -8,10 +8,16 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
+// maxCandidates is how many names are looked at for a suggestion.
+const maxCandidates = 5000
+
 // nearest returns the candidate that name was probably meant to be, or "".
 func nearest(name string, candidates []string) string {
 	if len(name) > 200 {
 		return ""
+	}
+	if len(candidates) > maxCandidates {
+		candidates = candidates[:maxCandidates]
 	}
 	limit := max(1, utf8.RuneCountInString(name)/3)
 	best, bestAt := "", limit+1

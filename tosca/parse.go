@@ -22,6 +22,7 @@ type document struct {
 	// imports are what the file imports; profiles are the built-in ones that
 	// it sees without an import.
 	imports  []docImport
+	linked   map[docImport]bool // the same as a set
 	profiles []*document
 	// memo remembers look-ups of a file that belongs to one Load. Built-in
 	// profiles are shared and have none.

@@ -18,6 +18,8 @@ type builder struct {
 	relations  map[string]*RelationshipTemplate
 	groups     map[string]*Group
 	policies   map[string]bool
+	untargeted map[*PolicyType]*Policy // the first without targets
+	flows      map[string]*Workflow
 
 	// What templates of one type share.
 	assigned map[any][]*Assignment
@@ -43,7 +45,8 @@ type nodeDraft struct {
 func (b *builder) build(entry *document, docs []*document) {
 	b.drafts, b.relations, b.groups = map[string]*nodeDraft{}, map[string]*RelationshipTemplate{}, map[string]*Group{}
 	b.assigned, b.plain, b.bare, b.index = map[any][]*Assignment{}, map[any][]*Interface{}, map[*RelationshipType]*RelationshipTemplate{}, map[any]any{}
-	b.policies = map[string]bool{}
+	b.untargeted = map[*PolicyType]*Policy{}
+	b.policies, b.flows = map[string]bool{}, map[string]*Workflow{}
 	b.header(entry)
 	for _, d := range docs {
 		d.fields(d.root, "service template")

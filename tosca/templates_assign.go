@@ -31,7 +31,7 @@ func (b *builder) properties(d *document, n *yamlx.Node, defs []*PropertyDefinit
 		a := &Assignment{Name: f.Key.Text, Value: d.value(f.Value), Range: d.rng(f.Key)}
 		def := index[a.Name]
 		if def == nil {
-			b.undeclared(d, f.Key, sortedKeys(index), "property", sub)
+			b.undeclared(d, f.Key, propertyNames(defs[:min(len(defs), maxCandidates)]), "property", sub)
 			extra = append(extra, a)
 			continue
 		}

@@ -73,6 +73,7 @@ func (b *builder) plainOperation(def *InterfaceDefinition, op *OperationDefiniti
 		all.set(a.Name, a)
 	}
 	o.Inputs = all.list
+	b.s.spend(len(o.Inputs), op.Range)
 	for _, defs := range [][]*PropertyDefinition{def.Inputs, op.Inputs} {
 		for _, p := range defs {
 			if p.Required && p.Default == nil && p.Schema != nil {

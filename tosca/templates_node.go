@@ -39,7 +39,7 @@ func (b *builder) copyNodes() {
 		source := b.drafts[c.Text]
 		switch {
 		case source == nil:
-			bad(draft, c, "there is no node template %q to copy", c.Text).Suggestion = nearest(c.Text, sortedKeys(b.drafts))
+			bad(draft, c, "there is no node template %q to copy", c.Text).Suggestion = nearest(c.Text, b.nodeNames())
 		case !source.body.Get("copy").IsNull():
 			bad(draft, c, "%q is itself a copy; copy what it copies", c.Text)
 		default:

@@ -81,8 +81,16 @@ func (b *builder) policy(d *document, f yamlx.Field) {
 // policyTargets resolves the named targets; a policy that names none is meant
 // for all nodes and groups of the types that its type lists.
 func (b *builder) policyTargets(d *document, p *Policy, n *yamlx.Node) {
+	if n.IsNull() {
+		if same, ok := b.untargeted[p.Type]; ok {
+			p.Targets, p.TargetGroups = same.Targets, same.TargetGroups
+			return
+		}
+		b.untargeted[p.Type] = p
+	}
 	seen := map[*NodeTemplate]bool{}
 	add := func(node *NodeTemplate) {
+		b.s.spend(1, p.Range)
 		if !seen[node] {
 			seen[node] = true
 			p.Targets = append(p.Targets, node)

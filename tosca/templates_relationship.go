@@ -74,7 +74,7 @@ func (b *builder) relationship(w *wanted, r *Requirement) *RelationshipTemplate 
 			dia.Suggestion = nearest(n.Text, sortedKeys(b.relations))
 			if dia.Suggestion == "" {
 				var names []string
-				d.visible(relationshipKind, func(name string, _ *typeDecl) { names = append(names, name) })
+				d.visible(relationshipKind, maxCandidates, func(name string, _ *typeDecl) { names = append(names, name) })
 				dia.Suggestion = nearest(n.Text, names)
 			}
 			return nil

@@ -156,6 +156,7 @@ func (b *builder) target(w *wanted) *NodeTemplate {
 		return nil
 	}
 	for _, n := range b.candidates(want) {
+		b.s.spend(1, w.draft.doc.rng(w.key))
 		if n != w.draft.node && b.fits(n, want, w.filter) && (b.capability(w, n) != nil) {
 			return n
 		}
@@ -189,6 +190,7 @@ func (b *builder) candidates(want *NodeType) []*NodeTemplate {
 		return list
 	}
 	list := []*NodeTemplate{}
+	b.s.spend(len(b.t.Nodes), want.Range)
 	for _, n := range b.t.Nodes {
 		if n.Type.isA(want) {
 			list = append(list, n)
@@ -399,6 +401,7 @@ func (b *builder) selected(draft *nodeDraft) *NodeTemplate {
 		return nil
 	}
 	for _, n := range b.t.Nodes {
+		b.s.spend(1, draft.node.Range)
 		if n != draft.node && !isSelecting(n) && b.fits(n, draft.node.Type, draft.node.NodeFilter) {
 			return n
 		}

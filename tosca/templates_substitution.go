@@ -31,7 +31,7 @@ func (b *builder) substitution() {
 		ops := map[string]string{}
 		for _, o := range d.entries(f.Value, "an interface mapping") {
 			ops[o.Key.Text] = d.text(o.Value, "the workflow")
-			if w := ops[o.Key.Text]; w != "" && b.t.Workflow(w) == nil {
+			if w := ops[o.Key.Text]; w != "" && b.flows[w] == nil {
 				d.errorf(codeUnknownWorkflow, o.Value, "there is no workflow %q", w)
 			}
 		}

@@ -6,7 +6,7 @@ import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 //
 // Source: TOSCA 1.3 sections 3.8.7 and 7.
 func (b *builder) workflow(d *document, f yamlx.Field) {
-	if old := b.t.Workflow(f.Key.Text); old != nil {
+	if old := b.flows[f.Key.Text]; old != nil {
 		d.duplicate(f.Key, "a workflow", old.Range)
 		return
 	}
@@ -28,6 +28,7 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 	b.stepNames(d, w, n.Get("steps"))
 	w.Implementation = d.implementation(n.Get("implementation"), nil)
 	w.Outputs = d.workflowOutputs(n.Get("outputs"))
+	b.flows[w.Name] = w
 	b.t.Workflows = append(b.t.Workflows, w)
 }
 

@@ -46,6 +46,7 @@ type typeDecl struct {
 	header *TypeHeader
 	typ    any // *DataType, *NodeType, ...
 	state  resolveState
+	depth  int
 	// broken tells that the type lacks something that was reported, so that
 	// what misses it need not be reported.
 	broken bool
@@ -172,29 +173,36 @@ func (d *document) find(kind typeKind, name string, seen map[visit]bool) *typeDe
 }
 
 // visible calls f for each type that the file can name, with that name: its
-// own first. A name is told once.
-func (d *document) visible(kind typeKind, f func(name string, t *typeDecl)) {
+// own first. A name is told once, and at most limit names where limit is not 0.
+func (d *document) visible(kind typeKind, limit int, f func(name string, t *typeDecl)) {
 	told := map[string]bool{}
-	tell := func(name string, t *typeDecl) {
+	tell := func(name string, t *typeDecl) bool {
 		if !told[name] {
 			told[name] = true
 			f(name, t)
 		}
+		return limit == 0 || len(told) < limit
 	}
 	d.walk(kind, "", map[visit]bool{}, tell)
 }
 
-func (d *document) walk(kind typeKind, prefix string, seen map[visit]bool, tell func(string, *typeDecl)) {
-	if seen[visit{d, prefix}] || strings.Count(prefix, ":") > 8 {
+// walk goes through the imports. Files that import each other under prefixes
+// have endlessly many names; a bound ends that.
+func (d *document) walk(kind typeKind, prefix string, seen map[visit]bool, tell func(string, *typeDecl) bool) {
+	if seen[visit{d, prefix}] || strings.Count(prefix, ":") > 8 || len(seen) > 10_000 {
 		return
 	}
 	seen[visit{d, prefix}] = true
 	for _, t := range d.order[kind] {
-		tell(prefix+t.name, t)
+		if !tell(prefix+t.name, t) {
+			return
+		}
 	}
 	if d.builtin {
 		for _, name := range sortedKeys(d.decls[kind]) {
-			tell(prefix+name, d.decls[kind][name])
+			if !tell(prefix+name, d.decls[kind][name]) {
+				return
+			}
 		}
 	}
 	for _, imp := range d.imports {
@@ -242,10 +250,8 @@ func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
 		}
 	}
 	var names []string
-	d.visible(kind, func(name string, _ *typeDecl) {
-		if len(names) < 20_000 {
-			names = append(names, name)
-		}
+	d.visible(kind, maxCandidates, func(name string, _ *typeDecl) {
+		names = append(names, name)
 		if strings.HasSuffix(name, ":"+n.Text) && dia.Suggestion == "" {
 			dia.Suggestion = name // the prefix was forgotten
 		}

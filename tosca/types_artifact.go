@@ -103,10 +103,10 @@ func (d *document) artifactFile(n *yamlx.Node) *Artifact {
 func (d *document) typeOfFile(file string) *ArtifactType {
 	if d.extensions == nil {
 		d.extensions = map[string]*ArtifactType{}
-		add := func(_ string, t *typeDecl) {
+		add := func(_ string, t *typeDecl) bool {
 			x := t.typ.(*ArtifactType)
 			if t.node.Get("file_ext").IsNull() {
-				return // inherited
+				return true // inherited
 			}
 			for _, ext := range x.FileExt {
 				ext = strings.ToLower(strings.TrimPrefix(ext, "."))
@@ -114,8 +114,9 @@ func (d *document) typeOfFile(file string) *ArtifactType {
 					d.extensions[ext] = x
 				}
 			}
+			return true
 		}
-		d.visible(artifactKind, add)
+		d.walk(artifactKind, "", map[visit]bool{}, add)
 		if !d.builtin {
 			// What extensions mean does not depend on the version of the language.
 			builtinProfile(profile.Orchestrator).walk(artifactKind, "", map[visit]bool{}, add)

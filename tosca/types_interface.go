@@ -136,8 +136,12 @@ func missingFrom[T any](list, more []T, name func(T) string) []T {
 }
 
 func (d *document) knownOperations(fields []yamlx.Field, def *InterfaceDefinition) {
+	known := make(map[string]bool, len(def.Operations))
+	for _, o := range def.Operations {
+		known[o.Name] = true
+	}
 	for _, f := range fields {
-		if def.Operation(f.Key.Text) == nil {
+		if !known[f.Key.Text] {
 			d.undeclaredOperation(f.Key, def)
 		}
 	}
@@ -145,7 +149,7 @@ func (d *document) knownOperations(fields []yamlx.Field, def *InterfaceDefinitio
 
 func (d *document) undeclaredOperation(key *yamlx.Node, def *InterfaceDefinition) {
 	var names []string
-	for _, o := range def.Operations {
+	for _, o := range def.Operations[:min(len(def.Operations), maxCandidates)] {
 		names = append(names, o.Name)
 	}
 	dia := d.warnf(codeUnknownOperation, key, "the interface type %s has no operation %q", def.Type.Name, key.Text)

@@ -35,6 +35,10 @@ func (r *typeResolver) resolveAll(docs []*document) {
 	}
 }
 
+// maxDerivation is how many types may stand between a type and its root: each
+// level repeats what the levels above it define.
+const maxDerivation = 200
+
 // resolve fills a type, its parents first. The chain of parents is followed
 // without recursion: a file may declare many thousands.
 func (r *typeResolver) resolve(t *typeDecl, _ *typeDecl) {
@@ -54,6 +58,14 @@ func (r *typeResolver) resolve(t *typeDecl, _ *typeDecl) {
 		break
 	}
 	for i := len(chain) - 1; i >= 0; i-- {
+		if p := r.parent(chain[i]); p != nil {
+			chain[i].depth = p.depth + 1
+		}
+		if t := chain[i]; t.depth > maxDerivation {
+			t.doc.errorf(codeTooLarge, t.key, "the %s %q derives over more than %d levels", t.kind, t.name, maxDerivation)
+			t.broken, t.depth = true, 0
+			r.brokenTypes[t.typ] = true
+		}
 		r.fill(chain[i])
 		chain[i].state = resolved
 	}
