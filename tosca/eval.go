@@ -12,8 +12,9 @@ import (
 // keep a hostile one from taking the machine.
 const (
 	maxEvaluationDepth = 200
-	maxEvaluationCalls = 1 << 20
+	maxEvaluationCalls = 1 << 18
 	maxEvaluationText  = 16 << 20
+	maxEvaluationParts = 10_000_000
 )
 
 // Eval returns the data that the Value stands for in the context of self: its
@@ -38,10 +39,12 @@ func (v *Value) Eval(self Entity, env Env) (any, error) {
 
 // evaluation is one run of Eval.
 type evaluation struct {
-	self   Entity
-	env    Env
-	calls  int
-	active []reference
+	self Entity
+	env  Env
+	// calls and parts count what was evaluated: calls, and the entries of the
+	// values that they led to.
+	calls, parts int
+	active       []reference
 	// subject is what $value stands for; nil outside of a validation clause.
 	subject *any
 }
@@ -149,6 +152,9 @@ func (e *evaluation) reference(v *Value, owner Entity, capability *Capability) (
 	if v == nil {
 		return nil, nil
 	}
+	if e.parts += v.parts(); e.parts > maxEvaluationParts {
+		return nil, invalidArgument("the result has more than %d entries", maxEvaluationParts)
+	}
 	if data, ok := v.Static(); ok {
 		return data, nil
 	}
@@ -168,6 +174,22 @@ func (e *evaluation) reference(v *Value, owner Entity, capability *Capability) (
 	e.self = self
 	e.active = e.active[:len(e.active)-1]
 	return data, err
+}
+
+// parts counts the scalars, lists, maps and calls that a value consists of.
+func (v *Value) parts() int {
+	n := 1
+	switch c := v.content.(type) {
+	case []*Value:
+		for _, item := range c {
+			n += item.parts()
+		}
+	case []mapEntry:
+		for _, entry := range c {
+			n += entry.value.parts()
+		}
+	}
+	return n
 }
 
 // within evaluates the part of a value that keys and indices lead to. Only

@@ -2,6 +2,8 @@ package tosca
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -430,6 +432,43 @@ topology_template:
 	got, err = evalIn(t, template, "three", "{get_property: [SELF, double]}", nil)
 	require.NoError(t, err)
 	require.Len(t, got, 4*32)
+}
+
+// TestEvalIsBounded doubles a text and a list 40 times: a small template whose
+// values would fill any memory.
+func TestEvalIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, step, message string }{
+		{strings.Repeat("a", 1<<20), "{ concat: [ { get_property: [ n, %s ] }, { get_property: [ n, %s ] } ] }", "the result is longer than"},
+		{"[" + strings.Repeat("a, ", 100) + "a]", "[ { get_property: [ n, %s ] }, { get_property: [ n, %s ] } ]", "the result has more than"},
+		{"{ concat: [ { get_property: [ n, p99 ] } ] }", "[ { get_property: [ n, %s ] }, { get_property: [ n, %s ] } ]", "more than 262144 calls"},
+	} {
+		var types, values strings.Builder
+		previous := c.first
+		for i := range 40 {
+			name := fmt.Sprintf("p%02d", i)
+			fmt.Fprintf(&types, "      %s: { type: any }\n", name)
+			fmt.Fprintf(&values, "        %s: %s\n", name, previous)
+			previous = fmt.Sprintf(c.step, name, name)
+		}
+		template := loadSound(t, `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  N:
+    derived_from: tosca.nodes.Root
+    properties:
+      p99: { type: string, default: "" }
+`+types.String()+`
+topology_template:
+  node_templates:
+    n:
+      type: N
+      properties:
+`+values.String())
+		_, err := evalIn(t, template, "", "{get_property: [n, p39]}", nil)
+		require.ErrorContains(t, err, c.message)
+		require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))
+	}
 }
 
 func TestEvalInThePolicyOfATrigger(t *testing.T) {

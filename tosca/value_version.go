@@ -98,7 +98,8 @@ func parseTimestamp(s string) (time.Time, error) {
 	if m[4] == "" {
 		m[4], m[5], m[6] = "0", "00", "00"
 	}
-	canonical := fmt.Sprintf("%s-%02s-%02sT%02s:%s:%s%s%s", m[1], m[2], m[3], m[4], m[5], m[6], fraction(m[7]), zone(m[8]))
+	day := m[1] + "-" + twoDigits(m[2]) + "-" + twoDigits(m[3])
+	canonical := day + "T" + twoDigits(m[4]) + ":" + m[5] + ":" + m[6] + fraction(m[7]) + zone(m[8])
 	t, err := time.Parse(time.RFC3339Nano, canonical)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s is no timestamp: there is no such day or time", show(s))
@@ -124,5 +125,8 @@ func zone(s string) string {
 	if !ok && len(hours) > 2 {
 		hours, minutes = hours[:len(hours)-2], hours[len(hours)-2:]
 	}
-	return fmt.Sprintf("%c%02s:%02s", s[0], hours, minutes)
+	return s[:1] + twoDigits(hours) + ":" + twoDigits(minutes)
 }
+
+// twoDigits fills up what has fewer digits.
+func twoDigits(s string) string { return strings.Repeat("0", max(0, 2-len(s))) + s }
