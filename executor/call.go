@@ -278,6 +278,7 @@ func (c *call) follow(h Handle) {
 	c.watch(turn)
 	if c.stopped != nil {
 		c.cancelHandle()
+		c.limitStop()
 	}
 }
 
@@ -310,19 +311,22 @@ func (c *call) stop(why error) {
 	c.stopped = why
 	switch c.state {
 	case callWaiting: // it is only asked what became of it, if it is to be recovered
-		return
 	case callIntent: // nothing was begun, and nothing will be
 		c.outcome(Status{State: Canceled, Err: why})
-		return
 	case callBackoff:
 		c.outcome(Status{State: Canceled, Err: c.lastErr})
-		return
 	case callStarting, callRecovering:
 		c.cancel()
+		c.limitStop()
 	case callRunning:
 		c.cancelHandle()
+		c.limitStop()
 	}
-	attempt := c.op.Attempt
+}
+
+// limitStop gives up on an operation that does not stop.
+func (c *call) limitStop() {
+	attempt, why := c.op.Attempt, c.stopped
 	c.timer = c.run.after(c.run.eng.cfg.CancelGrace, func() {
 		if c.state != callEnded && c.op.Attempt == attempt {
 			c.outcome(Status{State: Lost, Err: fmt.Errorf("%w; it did not stop when it was told to", why)})
@@ -506,6 +510,9 @@ func (c *call) event(kind EventKind) Event {
 func (c *call) runRecover() {
 	turn := c.to(callRecovering)
 	ctx, op, log := c.open(), c.op, c.log
+	if c.stopped != nil {
+		c.limitStop()
+	}
 	c.run.inFlight.Go(func() {
 		status, err := c.driver.Recover(ctx, op)
 		_ = log.Close()

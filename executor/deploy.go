@@ -105,7 +105,8 @@ func (l *live) noStrangersTo(t *tosca.ServiceTemplate) error {
 // requestedService is what a Request asks for.
 type requestedService struct {
 	*service
-	blob []byte // the archive to store; nil for a stored one
+	blob  []byte // the archive to store; nil for a stored one
+	known bool   // the deployment is recorded
 }
 
 // requestedDry loads what a request asks for without making or storing anything.
@@ -143,7 +144,7 @@ func (e *Engine) requestedDry(ctx context.Context, req Request) (*requestedServi
 	if err != nil {
 		return nil, err
 	}
-	return &requestedService{svc, p.blob}, nil
+	return &requestedService{svc, p.blob, record != nil}, nil
 }
 
 // requestedStored is the stored template, with other inputs where some are given.
@@ -151,7 +152,7 @@ func (e *Engine) requestedStored(ctx context.Context, req Request, record *state
 	o := origin{record.Template, record.Entry, record.Inputs}
 	if req.Inputs == nil {
 		svc, err := e.storedService(ctx, o, nil)
-		return &requestedService{svc, nil}, err
+		return &requestedService{svc, nil, true}, err
 	}
 	t, err := e.stored(ctx, o.Template, o.Entry)
 	if err != nil {
@@ -162,7 +163,7 @@ func (e *Engine) requestedStored(ctx context.Context, req Request, record *state
 		return nil, err
 	}
 	svc, err := t.newService(given)
-	return &requestedService{svc, nil}, err
+	return &requestedService{svc, nil, true}, err
 }
 
 // givenInputs are the inputs of the request, else the stored ones.
@@ -193,6 +194,9 @@ func (e *Engine) requested(ctx context.Context, req Request, doing string) (*req
 	svc, err := e.requestedDry(ctx, req)
 	if err != nil {
 		return nil, errs.Wrap(err, doing, req.Deployment)
+	}
+	if svc.known {
+		return svc, nil
 	}
 	err = e.cfg.Store.CreateDeployment(ctx, &state.Deployment{ID: req.Deployment, Labels: req.Labels, Status: state.Initialized})
 	if err != nil && errs.CodeOf(err) != errs.AlreadyExists {

@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -106,6 +108,10 @@ func (r *run) loop(ctx context.Context) {
 			canceled = nil
 		}
 		r.advance()
+		// What has come in meanwhile shares the commit.
+		if r.receive() && r.lost == nil {
+			continue
+		}
 		r.flush()
 		if r.over() {
 			return
@@ -115,11 +121,18 @@ func (r *run) loop(ctx context.Context) {
 		case <-r.lease.lost:
 			r.abort(r.lease.reason())
 		case <-r.inbox.signal:
-			for _, f := range r.inbox.take() {
-				f()
-			}
+			r.receive()
 		}
 	}
+}
+
+// receive does what was posted; false if nothing was.
+func (r *run) receive() bool {
+	posts := r.inbox.take()
+	for _, f := range posts {
+		f()
+	}
+	return len(posts) > 0
 }
 
 // over tells that there is nothing left to wait for.
@@ -203,6 +216,15 @@ func noInstance(id string) error {
 // stepFailed ends a step that failed before anything could be called.
 func (r *run) stepFailed(i int, err error) {
 	s := r.plan.Steps[i]
+	if s.Optional {
+		r.emit(Event{Kind: Warning, Step: s.ID, Instance: s.Instance, Interface: s.Interface, Operation: s.Operation,
+			Err: "the operation may fail, and did: " + err.Error()}, entryData{})
+		if inst := r.live.instances[s.Instance]; inst != nil {
+			r.setState(inst, s.Exit, s.ID)
+		}
+		r.steps.succeed(i, r.skip)
+		return
+	}
 	r.fail(i, &OperationError{Step: s.ID, Instance: s.Instance, Interface: s.Interface, Operation: s.Operation, Err: err})
 }
 
@@ -238,18 +260,29 @@ func (r *run) enterError(s *workflow.Step) {
 	}
 }
 
-// halt begins nothing new: what has not been started is skipped because of cause (-1 for none).
+// halt begins nothing new: what has not been started is skipped because of
+// cause (-1 where the run is cancelled). An operation that waits for its next
+// attempt gets none.
 func (r *run) halt(cause int) {
 	r.steps.skipRest(cause, r.skip)
-	for i := range r.plan.Steps {
-		if len(r.calls) == 0 {
-			break
-		}
-		if c := r.calls[i]; c != nil && c.abandon() {
-			r.steps.move(int32(i), skipped)
-			r.skip(i, cause)
+	for _, c := range r.activeCalls() {
+		switch {
+		case c.abandon():
+			r.steps.move(int32(c.index), skipped)
+			r.skip(c.index, cause)
+		case c.state == callBackoff && cause >= 0:
+			c.outcome(Status{State: Failed, Err: c.lastErr})
 		}
 	}
+}
+
+// activeCalls are the active calls in order of their steps.
+func (r *run) activeCalls() []*call {
+	calls := make([]*call, 0, len(r.calls))
+	for _, i := range slices.Sorted(maps.Keys(r.calls)) {
+		calls = append(calls, r.calls[i])
+	}
+	return calls
 }
 
 // skip records that a step is not reached. Only calls are told: what else a
@@ -270,7 +303,7 @@ func (r *run) skip(i, cause int) {
 func (r *run) cancel(why error) {
 	r.canceled = why
 	r.halt(-1)
-	for _, c := range r.calls {
+	for _, c := range r.activeCalls() {
 		c.stop(why)
 	}
 }

@@ -1,0 +1,394 @@
+package executor_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
+	"github.com/stretchr/testify/require"
+)
+
+// crashing is the store of an engine whose process dies at one of its commits:
+// before it or right behind it. After that nothing comes through.
+type crashing struct {
+	state.Store
+	after bool // die behind the commit
+	mu    sync.Mutex
+	left  int // commits until then
+	dead  bool
+}
+
+var errDead = &executor.Error{Code: executor.Internal, Op: "use the store", Err: errors.New("the process is dead")}
+
+func (c *crashing) Commit(ctx context.Context, id string, commit *state.Commit) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead {
+		return 0, errDead
+	}
+	c.left--
+	if c.left >= 0 {
+		return c.Store.Commit(ctx, id, commit)
+	}
+	c.dead = true
+	if c.after {
+		if _, err := c.Store.Commit(ctx, id, commit); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errDead
+}
+
+func (c *crashing) RenewLease(ctx context.Context, l state.Lease, ttl time.Duration) (state.Lease, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead {
+		return l, errDead
+	}
+	return c.Store.RenewLease(ctx, l, ttl)
+}
+
+func (c *crashing) ReleaseLease(ctx context.Context, l state.Lease) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead {
+		return errDead
+	}
+	return c.Store.ReleaseLease(ctx, l)
+}
+
+// remembering is a Runner whose outside world knows what was done.
+type remembering struct {
+	script
+	done map[string]map[string]any // by operation ID
+}
+
+func (r *remembering) Run(_ context.Context, op *executor.Operation) (map[string]any, error) {
+	r.saw(op)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done[op.ID] = map[string]any{}
+	return r.done[op.ID], nil
+}
+
+func (r *remembering) Recover(_ context.Context, op *executor.Operation) (executor.Status, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if outputs, ok := r.done[op.ID]; ok {
+		return executor.Status{State: executor.Succeeded, Outputs: outputs}, nil
+	}
+	return executor.Status{State: executor.NotStarted}, nil
+}
+
+// At every commit of a deployment the process dies, once before and once behind
+// it. Whatever the moment, Resume completes the deployment, and no operation is
+// done twice.
+func TestCrashAtEveryCommit(t *testing.T) {
+	t.Parallel()
+	yaml := things(6, func(int) string { return "create: do.sh, configure: do.sh, start: do.sh" },
+		func(i int) []int { return [][]int{nil, {0}, {0}, {1, 2}, nil, {4}}[i] })
+	drivers := map[string]func() (executor.Driver, func() []string){
+		"jobs": func() (executor.Driver, func() []string) {
+			d := newJobs()
+			d.auto = 2
+			return d, d.seen
+		},
+		"scripts": func() (executor.Driver, func() []string) {
+			r := &remembering{done: map[string]map[string]any{}}
+			return executor.Sync(r), r.seen
+		},
+	}
+	for name, makeDriver := range drivers {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/after=%v", name, after), func(t *testing.T) {
+				t.Parallel()
+				crashes := 0
+				for crashed := true; crashed; crashes++ {
+					synctest.Test(t, func(t *testing.T) { crashed = crashOnce(t, yaml, crashes, after, makeDriver) })
+				}
+				require.Greater(t, crashes, 10)
+			})
+		}
+	}
+}
+
+// crashOnce deploys with a crash at a commit, and resumes; false if there were
+// not so many commits.
+func crashOnce(t *testing.T, yaml string, commits int, after bool, makeDriver func() (executor.Driver, func() []string)) bool {
+	driver, seen := makeDriver()
+	live := newMemory(t)
+	dying := &crashing{Store: live, left: commits, after: after}
+	request := executor.Request{Deployment: "x", Archive: template(t, yaml)}
+	first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{driver}, PollInterval: time.Second, LeaseTTL: time.Minute})
+	_, err := first.Deploy(t.Context(), request)
+	if !dying.dead {
+		require.NoError(t, err)
+		return false
+	}
+	require.ErrorIs(t, err, errDead)
+	time.Sleep(2 * time.Minute)
+
+	second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{driver}, PollInterval: time.Second, Workers: 1})
+	record, err := live.Deployment(t.Context(), "x")
+	require.NoError(t, err)
+	switch record.Status {
+	case state.Initialized: // the run had not begun
+		_, err = second.Deploy(t.Context(), request)
+	case state.Deployed: // the run had ended
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err))
+		err = nil
+	default:
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+	}
+	require.NoError(t, err)
+	requireDeployed(t, second, "x")
+	requireEachOnce(t, seen(), 18)
+	return true
+}
+
+func requireDeployed(t *testing.T, e *executor.Engine, id string) {
+	t.Helper()
+	info, err := e.Info(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, state.Deployed, info.Status)
+	for _, inst := range info.Instances {
+		if inst.Kind == state.Node {
+			require.Equal(t, "started", inst.State, inst.ID)
+		}
+	}
+}
+
+func requireEachOnce(t *testing.T, seen []string, n int) {
+	t.Helper()
+	count := map[string]int{}
+	for _, what := range seen {
+		count[what]++
+		require.Equal(t, 1, count[what], "%s was done again", what)
+	}
+	require.Len(t, count, n)
+}
+
+// A run that was interrupted is ended before another one begins: its jobs are
+// cancelled, so that none is left behind.
+func TestInterruptedRunIsSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newJobs()
+		driver.started = make(chan string, 10)
+		live := newMemory(t)
+		// The first commit has the intent, the second one the handles.
+		for commits := range 3 {
+			id := fmt.Sprint("x", commits)
+			dying := &crashing{Store: live, left: commits}
+			first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{driver}, LeaseTTL: time.Minute})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			_, _ = first.Deploy(ctx, executor.Request{Deployment: id, Archive: template(t, things(2, creates, nil))})
+			cancel()
+			time.Sleep(2 * time.Minute)
+			second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{driver}})
+			_, err := second.Undeploy(t.Context(), id, executor.Options{})
+			if executor.CodeOf(err) != executor.FailedPrecondition { // the run had not begun
+				require.NoError(t, err)
+				info, err := second.Info(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, state.Undeployed, info.Status)
+			}
+		}
+		for _, j := range driver.jobs {
+			require.Equal(t, executor.Canceled, j.state)
+		}
+		require.NotEmpty(t, driver.jobs)
+	})
+}
+
+// An operation that may have run, and nobody knows, is told as such and is only
+// run again where that is allowed.
+func TestLostOperations(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		yaml  string
+		opts  executor.Options
+		fails string
+		tries int
+	}{
+		"fail":             {things(1, creates, nil), executor.Options{}, "outcome unknown", 1},
+		"or the run may":   {things(1, creates, nil), executor.Options{RerunLost: true}, "", 2},
+		"or the node says": {things(1, creates, nil) + "      metadata: { rerunnable: true }\n", executor.Options{}, "", 2},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := &script{}
+				live := newMemory(t)
+				dying := &crashing{Store: live, left: 1} // the start and the intent are written, the outcome is not
+				first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{executor.Sync(driver)}, LeaseTTL: time.Minute})
+				_, err := first.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, c.yaml)})
+				require.ErrorIs(t, err, errDead)
+				time.Sleep(2 * time.Minute)
+				second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{executor.Sync(driver)}})
+				_, err = second.Resume(t.Context(), "x", c.opts)
+				if c.fails == "" {
+					require.NoError(t, err)
+				} else {
+					require.ErrorContains(t, err, c.fails)
+					_, err = second.Resume(t.Context(), "x", executor.Options{})
+					require.NoError(t, err, "whoever resumes a failed run allows it")
+					c.tries++
+				}
+				require.Len(t, driver.seen(), c.tries)
+			})
+		})
+	}
+}
+
+// The variables of the child process of TestKilledProcess.
+const (
+	childDir  = "ORCHESTRATOR_TEST_KILL_DIR"
+	killTimes = "ORCHESTRATOR_KILL_ROUNDS" // how many rounds, default 10
+)
+
+// marking is a Runner that leaves a line in a witness file for each operation
+// that it has done.
+type marking struct{ dir string }
+
+func (m marking) Name() string                        { return "marking" }
+func (m marking) Accepts(op *executor.Operation) bool { return op.Primary != nil }
+
+func (m marking) Run(_ context.Context, op *executor.Operation) (map[string]any, error) {
+	time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) // what takes its time; killed anywhere in it
+	// The line is all that the operation does, and Recover looks for it.
+	f, err := os.OpenFile(filepath.Join(m.dir, "witness"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, op.ID)
+	return nil, err
+}
+
+func (m marking) Recover(_ context.Context, op *executor.Operation) (executor.Status, error) {
+	done, err := witnessed(m.dir)
+	if err != nil {
+		return executor.Status{}, err
+	}
+	if done[op.ID] > 0 {
+		return executor.Status{State: executor.Succeeded}, nil
+	}
+	return executor.Status{State: executor.NotStarted}, nil
+}
+
+// witnessed counts the lines of the witness file.
+func witnessed(dir string) (map[string]int, error) {
+	count := map[string]int{}
+	f, err := os.Open(filepath.Join(dir, "witness"))
+	if errors.Is(err, os.ErrNotExist) {
+		return count, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		count[lines.Text()]++
+	}
+	return count, nil
+}
+
+var killedService = things(20, func(int) string { return "create: do.sh, start: do.sh" }, func(i int) []int {
+	if i < 4 {
+		return nil
+	}
+	return []int{i - 4}
+})
+
+// TestKilledChild is the child process of TestKilledProcess: it deploys, or
+// goes on deploying, until it is done or killed.
+func TestKilledChild(t *testing.T) {
+	dir := os.Getenv(childDir)
+	if dir == "" {
+		t.Skip("only TestKilledProcess runs this")
+	}
+	store, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Config{})
+	require.NoError(t, err)
+	defer store.Close()
+	e, err := executor.New(executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(marking{dir})}, LeaseTTL: 100 * time.Millisecond})
+	require.NoError(t, err)
+	for {
+		var record *state.Deployment
+		if record, err = store.Deployment(t.Context(), "x"); err != nil || record.Run == "" {
+			_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, killedService)})
+		} else if record.Status != state.Deployed {
+			_, err = e.Resume(t.Context(), "x", executor.Options{})
+		}
+		// The lease of the killed process has to end; and on a busy machine this
+		// one's may, which stops the run.
+		if code := executor.CodeOf(err); code != executor.Conflict && code != executor.FailedPrecondition {
+			break
+		}
+		time.Sleep(5 * time.Millisecond) // real time: this is another process
+	}
+	require.NoError(t, err)
+	requireDeployed(t, e, "x")
+	require.NoError(t, e.Close())
+}
+
+// A process that deploys is killed at random moments, again and again, and
+// started anew: nothing is lost, nothing is done twice.
+func TestKilledProcess(t *testing.T) {
+	t.Parallel()
+	rounds := 10
+	if s := os.Getenv(killTimes); s != "" {
+		var err error
+		rounds, err = strconv.Atoi(s)
+		require.NoError(t, err)
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	kills := 0
+	for round := range rounds {
+		dir := t.TempDir()
+		for attempt := 0; ; attempt++ {
+			child := exec.Command(exe, "-test.run=^TestKilledChild$", "-test.timeout=60s")
+			child.Env = append(os.Environ(), childDir+"="+dir)
+			var out strings.Builder
+			child.Stdout, child.Stderr = &out, &out
+			require.NoError(t, child.Start())
+			var killer *time.Timer
+			if attempt < 6 {
+				killer = time.AfterFunc(time.Duration(10+rand.IntN(60))*time.Millisecond, func() { _ = child.Process.Kill() })
+			}
+			err := child.Wait()
+			if killer != nil {
+				killer.Stop()
+			}
+			if err == nil {
+				break
+			}
+			require.False(t, child.ProcessState.Exited(), "round %d, attempt %d: %s", round, attempt, out.String())
+			kills++
+		}
+		count, err := witnessed(dir)
+		require.NoError(t, err)
+		require.Len(t, count, 40, "operations were lost")
+		for id, n := range count {
+			require.Equal(t, 1, n, "%s was done again", id)
+		}
+	}
+	t.Logf("%d rounds, %d kills: lost 0, repeated 0", rounds, kills)
+}
