@@ -22,7 +22,7 @@ type gaveUp struct{}
 const (
 	maxErrors   = 1000
 	maxWarnings = 200_000
-	maxWork     = 10_000_000
+	maxWork     = 5_000_000
 )
 
 // spend counts work that can grow faster than the files.

@@ -189,7 +189,9 @@ func (b *builder) checkRelationship(w *wanted, r *Requirement) {
 		return
 	}
 	for _, c := range t.ValidCapabilityTypes {
-		if r.Capability.Type.isA(c) {
+		// Every node has the capability Node, which the base relationship
+		// DependsOn asks for: it may lead to any of the node's capabilities.
+		if r.Capability.Type.isA(c) || c.is("tosca.capabilities.Node") {
 			return
 		}
 	}

@@ -278,8 +278,10 @@ func (b *builder) noCapability(w *wanted, n *NodeTemplate) {
 		at, want = w.capability, "named or of type "+w.capability.Text
 	case w.def != nil && w.def.Capability != nil:
 		want = "of type " + w.def.Capability.Name
-	case w.def != nil:
+	case w.def != nil && w.def.CapabilityName != "":
 		want = "named " + w.def.CapabilityName
+	default:
+		want = "at all"
 	}
 	if w.target != nil && w.capability.IsNull() {
 		at = w.target
