@@ -3,9 +3,11 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -37,6 +39,7 @@ type Command struct {
 	// through Quote.
 	Line string
 	// Stdin is empty, and Stdout and Stderr are dropped, where they are nil.
+	// Stdin may be read from for a moment after Exec has returned with ctx's end.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -49,8 +52,9 @@ type Exit struct {
 	Signal string
 }
 
-// Exec runs a command and returns how it ended. When ctx ends, so does the
-// session; whether the command ends with it is the host's affair.
+// Exec runs a command and returns how it ended. When ctx ends, so does Exec, at
+// once; the command is sent SIGTERM, which OpenSSH heeds since 7.9, and holds
+// one of the connection's sessions until it has ended.
 //
 // Errors: those of ctx; Unavailable and retryable where the connection broke,
 // when nobody can tell what became of the command.
@@ -60,20 +64,33 @@ func (c *Client) Exec(ctx context.Context, command Command) (Exit, error) {
 	case <-ctx.Done():
 		return Exit{}, c.error(ctx, ctx.Err())
 	}
-	defer func() { <-c.conn.sessions }()
 	session, err := c.session(ctx)
 	if err != nil {
+		<-c.conn.sessions
 		return Exit{}, c.error(ctx, err)
 	}
-	defer session.Close()
-	session.Stdin, session.Stdout, session.Stderr = command.Stdin, command.Stdout, command.Stderr
-	stop := context.AfterFunc(ctx, func() { _ = session.Close() })
-	defer stop()
-	err = session.Run(command.Line)
+	stdout, stderr := &gate{w: command.Stdout}, &gate{w: command.Stderr}
+	session.Stdin, session.Stdout, session.Stderr = command.Stdin, stdout, stderr
+	ended := make(chan error, 1)
+	go func() { // ends with the command, or with the connection
+		err := session.Run(command.Line)
+		_ = session.Close()
+		<-c.conn.sessions
+		ended <- err
+	}()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		stdout.shut()
+		stderr.shut()
+		go func() {
+			_ = session.Signal(ssh.SIGTERM)
+			_ = session.Close()
+		}()
+		return Exit{}, c.error(ctx, ctx.Err())
+	}
 	var exit *ssh.ExitError
 	switch {
-	case ctx.Err() != nil && err != nil:
-		return Exit{}, c.error(ctx, ctx.Err())
 	case errors.As(err, &exit):
 		return Exit{Code: exit.ExitStatus(), Signal: exit.Signal()}, nil
 	case err != nil:
@@ -82,8 +99,53 @@ func (c *Client) Exec(ctx context.Context, command Command) (Exit, error) {
 	return Exit{}, nil
 }
 
-// session opens a session, or gives up waiting for it when ctx ends.
+// gate is a writer that a session which goes on cannot write to any more.
+type gate struct {
+	mu sync.Mutex
+	w  io.Writer // nil when it is shut
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.w == nil {
+		return len(p), nil
+	}
+	return g.w.Write(p)
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.w = nil
+	g.mu.Unlock()
+}
+
+// session opens a session. Where the server has as many as it allows, it waits
+// for one to end: a server counts a session for a moment longer than its
+// client, and may allow fewer than Config.MaxSessions.
 func (c *Client) session(ctx context.Context) (*ssh.Session, error) {
+	alone := time.Duration(0) // waited while there was no other session
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		session, err := c.newSession(ctx)
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) || refused.Reason != ssh.ConnectionFailed && refused.Reason != ssh.ResourceShortage {
+			return session, err
+		}
+		if len(c.conn.sessions) == 1 {
+			if alone += wait; alone > c.conn.pool.config.ConnectTimeout {
+				return nil, err
+			}
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// newSession opens a session, or gives up waiting for the answer when ctx ends.
+func (c *Client) newSession(ctx context.Context) (*ssh.Session, error) {
 	type answer struct {
 		session *ssh.Session
 		err     error
@@ -115,16 +177,45 @@ func (c *Client) SFTP(ctx context.Context) (*sftp.Client, error) {
 		return c.conn.sftp, nil
 	}
 	select {
-	case c.conn.sessions <- struct{}{}: // never given back
+	case c.conn.sessions <- struct{}{}:
 	case <-ctx.Done():
 		return nil, c.error(ctx, ctx.Err())
 	}
-	client, err := sftp.NewClient(c.conn.client, sftp.UseConcurrentReads(true), sftp.UseConcurrentWrites(true))
+	client, err := c.startSFTP(ctx)
 	if err != nil {
 		<-c.conn.sessions
 		return nil, c.error(ctx, err)
 	}
 	c.conn.sftp = client
+	go func() { // ends with the connection, or when the host's SFTP server does
+		_ = client.Wait()
+		c.conn.sftpMu.Lock()
+		c.conn.sftp = nil
+		c.conn.sftpMu.Unlock()
+		<-c.conn.sessions
+	}()
+	return client, nil
+}
+
+func (c *Client) startSFTP(ctx context.Context) (*sftp.Client, error) {
+	session, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, inErr := session.StdinPipe()
+	out, outErr := session.StdoutPipe()
+	err = errors.Join(inErr, outErr)
+	if err == nil {
+		err = session.RequestSubsystem("sftp")
+	}
+	var client *sftp.Client
+	if err == nil {
+		client, err = sftp.NewClientPipe(out, in, sftp.UseConcurrentReads(true), sftp.UseConcurrentWrites(true))
+	}
+	if err != nil {
+		_ = session.Close()
+		return nil, fmt.Errorf("start SFTP: %w", err)
+	}
 	return client, nil
 }
 
