@@ -14,7 +14,7 @@ const (
 	maxEvaluationDepth = 200
 	maxEvaluationCalls = 1 << 18
 	maxEvaluationText  = 16 << 20
-	maxEvaluationParts = 10_000_000
+	maxEvaluationParts = 2_000_000
 )
 
 // Eval returns the data that the Value stands for in the context of self: its
