@@ -27,6 +27,7 @@ func (c *checker) check() {
 	}
 	for _, g := range c.t.Groups {
 		c.calls(Entity{Service: c.t}, g.Properties)
+		c.interfaces(g.Interfaces)
 	}
 	for _, p := range c.t.Policies {
 		c.policy(p)

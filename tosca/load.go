@@ -1,6 +1,10 @@
 package tosca
 
-import "io/fs"
+import (
+	"io/fs"
+	"path"
+	"strings"
+)
 
 // Options say how to load. The zero Options are the defaults.
 type Options struct {
@@ -54,6 +58,7 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 		}
 	}()
 	r := &reader{fsys: fsys, lim: opts.Limits.orDefault(), s: s, docs: map[string]*document{}}
+	file = strings.TrimPrefix(path.Clean(file), "/")
 	entry := r.readAll(file)
 	if entry == nil {
 		return nil, s.sorted()

@@ -36,7 +36,9 @@ type ServiceTemplate struct {
 	Repositories []*Repository
 	Inputs       []*Parameter
 	Outputs      []*Parameter
-	// Nodes are the node templates in order of declaration.
+	// Nodes are the node templates in order of declaration. A template with
+	// the directive "select" for which another was chosen is not among them;
+	// Node returns the chosen one for its name.
 	Nodes []*NodeTemplate
 	// Relationships are the templates under relationship_templates in order of
 	// declaration. What a requirement uses is Requirement.Relationship.
@@ -385,7 +387,8 @@ type Requirement struct {
 	Definition *RequirementDefinition
 	Source     *NodeTemplate
 	Target     *NodeTemplate
-	// Capability is the target's capability that fulfils the requirement.
+	// Capability is the target's capability that fulfils the requirement. It
+	// is nil only where errors were reported.
 	Capability *Capability
 	// Relationship is this requirement's own: a named template used by several
 	// requirements is copied for each.
@@ -526,7 +529,9 @@ type Policy struct {
 	Description string
 	Metadata    map[string]any
 	Properties  []*Assignment
-	// Targets are the nodes aimed at: named ones and the members of named groups.
+	// Targets are the nodes aimed at: named ones and the members of named
+	// groups. A policy that names none aims at all nodes and groups of the
+	// types that its type lists as targets.
 	Targets      []*NodeTemplate
 	TargetGroups []*Group
 	// Triggers are the template's and the type's, by name.

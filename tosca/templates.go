@@ -26,7 +26,6 @@ type builder struct {
 	plain    map[any][]*Interface
 	bare     map[*RelationshipType]*RelationshipTemplate
 	index    map[any]any
-	nulls    int
 }
 
 // nodeDraft is a node template while it is made.
@@ -50,6 +49,9 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.header(entry)
 	for _, d := range docs {
 		d.fields(d.root, "service template")
+		if f := d.root.Get("functions"); !f.IsNull() {
+			d.warnf(codeUnsupported, f, "functions that a template defines are not evaluated yet")
+		}
 		if tt := either(d.root, "topology_template", "service_template"); !tt.IsNull() {
 			d.fields(tt, "topology template")
 			b.topologies = append(b.topologies, located[*yamlx.Node]{d, tt})

@@ -91,17 +91,14 @@ func passAll(filters []*PropertyFilter, values []*Assignment) bool {
 		if a == nil {
 			return false
 		}
-		if _, static := a.Value.Static(); !static {
+		data, static := a.Value.Static()
+		if !static {
 			continue
 		}
-		schema := &Schema{Constraints: f.Constraints}
-		if a.Schema != nil {
-			schema.Type = a.Schema.Type
-		}
-		faults := sink{}
-		schema.check(a.Value, &faults, f.Name)
-		if len(faults.list) > 0 {
-			return false
+		for _, c := range f.Constraints {
+			if c.Check(data, a.Schema) != nil {
+				return false
+			}
 		}
 	}
 	return true

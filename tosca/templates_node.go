@@ -112,6 +112,9 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 		n.Type, draft.broken = &NodeType{}, true
 	}
 	draft.broken = draft.broken || b.types.brokenTypes[n.Type]
+	if c := body.Get("count"); !c.IsNull() && c.Text != "1" {
+		d.warnf(codeUnsupported, c, "several instances of a node are not made yet; there will be one")
+	}
 	n.Description = prose(body.Get("description"))
 	n.Metadata = d.metadata(body.Get("metadata"))
 	n.Directives = texts(d.strings(body.Get("directives"), "directives"))
@@ -134,6 +137,9 @@ func (b *builder) directives(d *document, n *yamlx.Node) {
 	for _, item := range d.strings(n, "directives") {
 		if !slices.Contains(directives, item.Text) {
 			d.warnf(codeUnknownDirective, item, "there is no directive %q; it has no effect", item.Text).Suggestion = nearest(item.Text, directives)
+		}
+		if item.Text == "substitute" || item.Text == "substitutable" {
+			d.warnf(codeUnsupported, item, "the node is not substituted by another service yet; it is deployed itself")
 		}
 	}
 }
