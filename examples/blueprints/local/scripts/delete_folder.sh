@@ -1,0 +1,4 @@
+#!/bin/bash
+# Removes the folder.
+set -eu
+rm -rf -- "$path"

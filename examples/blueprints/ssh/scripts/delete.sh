@@ -1,0 +1,4 @@
+#!/bin/bash
+# Removes the service's folder.
+set -eu
+rm -rf -- "$folder"
