@@ -21,26 +21,42 @@ func nearest(name string, candidates []string) string {
 	}
 	limit := max(1, utf8.RuneCountInString(name)/3)
 	best, bestAt := "", limit+1
+	m := edits{name: []rune(name)}
 	for _, c := range candidates {
 		if diff := len(c) - len(name); diff > 3*bestAt || -diff > 3*bestAt || c == name {
 			continue
 		}
-		if at := distance(name, c, bestAt); at < bestAt || at == bestAt && at <= limit && c < best {
+		if at := m.distance(c, bestAt); at < bestAt || at == bestAt && at <= limit && c < best {
 			best, bestAt = c, at
 		}
 	}
 	return best
 }
 
+// edits counts edits between one name and others; it keeps its rows of the
+// table between calls.
+type edits struct {
+	name, other      []rune
+	older, prev, cur []int
+}
+
 // distance is the number of edits (insert, delete, replace, swap of
-// neighbours) between two names, or something beyond limit where there are more.
-func distance(a, b string, limit int) int {
-	x, y := []rune(a), []rune(b)
+// neighbours) between the name and another, or something beyond limit where
+// there are more.
+func (m *edits) distance(other string, limit int) int {
+	m.other = m.other[:0]
+	for _, r := range other {
+		m.other = append(m.other, r)
+	}
+	x, y := m.name, m.other
 	if d := len(x) - len(y); d > limit || -d > limit {
 		return limit + 1
 	}
-	older, prev, cur := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
-	for j := range prev {
+	for len(m.cur) <= len(y) {
+		m.older, m.prev, m.cur = append(m.older, 0), append(m.prev, 0), append(m.cur, 0)
+	}
+	older, prev, cur := m.older, m.prev, m.cur
+	for j := range len(y) + 1 {
 		prev[j] = j
 	}
 	for i := 1; i <= len(x); i++ {
