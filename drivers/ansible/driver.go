@@ -68,6 +68,7 @@ type Driver struct {
 	preload *preload // nil before the first run, and when it has died
 	// noPreload tells not to start it: it is not wanted, or does not work here.
 	noPreload bool
+	deaths    int        // of preloaded processes
 	starting  sync.Mutex // held while the preloaded process starts; before mu
 }
 

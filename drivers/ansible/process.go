@@ -86,6 +86,9 @@ func pipe() (r, w *os.File, err error) {
 	return r, w, nil
 }
 
+// maxDeaths is how often the preloaded process may die before it is given up.
+const maxDeaths = 3
+
 // launch starts the playbook in the preloaded process, or in one of its own.
 func (d *Driver) launch(ctx context.Context, in *installation, w *workdir, args []string, output, report *os.File) (process, error) {
 	// Twice: a process that died since the last playbook is replaced.
@@ -146,10 +149,13 @@ func (d *Driver) drop(p *preload) {
 	<-p.gone
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.preload == p {
-		d.preload = nil
-		d.cfg.Logger.Warn("the process in which Ansible is loaded ended", "reason", p.stderr.String())
+	if d.preload != p {
+		return
 	}
+	d.preload = nil
+	d.deaths++
+	d.noPreload = d.noPreload || d.deaths >= maxDeaths
+	d.cfg.Logger.Warn("the process in which Ansible is loaded ended", "reason", p.stderr.String(), "tried again", !d.noPreload)
 }
 
 // waitOrStop waits for the end of p. When ctx ends first, it asks p to end,

@@ -94,17 +94,28 @@ def mind_overrides():
     preloaded = {name for name in sys.modules if name.startswith("ansible.plugins.")}
     original = PluginLoader._load_module_source
 
-    def load_module_source(self, name, path, *args, **kwargs):
-        full_name = ".".join([self.package, name])
+    # The parameters are (name, path), by keywords and other names in later releases.
+    def load_module_source(self, *args, **kwargs):
+        given = dict(zip(("name", "path"), args), **kwargs)
+        path, name = given.get("path"), given.get("name") or given.get("python_module_name") or ""
+        full_name = name if name.startswith("ansible.") else ".".join([self.package, name])
         module = sys.modules.get(full_name)
-        if full_name in preloaded and module is not None and \
+        if full_name in preloaded and module is not None and path and \
                 os.path.realpath(module.__file__) != os.path.realpath(path):
             del sys.modules[full_name]
             kind = self.package.rpartition(".")[2]
-            getattr(C.config, "_plugins", {}).get(kind, {}).pop(name, None)
-        return original(self, name, path, *args, **kwargs)
+            getattr(C.config, "_plugins", {}).get(kind, {}).pop(full_name.rpartition(".")[2], None)
+        return original(self, *args, **kwargs)
 
     PluginLoader._load_module_source = load_module_source
+
+
+def check_release():
+    """Fails where this release of Ansible lacks what become_playbook changes."""
+    from ansible import constants as C
+    import ansible.utils.vars
+    C.config._parsers, C.config._config_file, C.CONFIG_FILE, C.DEFAULT_LOCAL_TMP  # noqa: B018
+    ansible.utils.vars.random_int  # noqa: B018
 
 
 def depends_on_folder(folder):
@@ -272,6 +283,7 @@ def main():
     server = Server(command)
     try:
         load()
+        check_release()
         mind_overrides()
         setting = depends_on_folder(server.home)
         if setting:
