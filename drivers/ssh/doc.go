@@ -7,7 +7,8 @@
 // follows. So an operation survives a broken connection, and Recover finds it again
 // after a crash of the orchestrator. When it has ended, its files and inputs
 // are removed at once, and the rest (how it ended and what it printed)
-// half a minute later or by Close.
+// half a minute later or by Close, which an engine's owner calls after the
+// engine's. Config.WorkDir itself stays.
 //
 // A host needs an SSH server with SFTP, a POSIX shell, and what the scripts need.
 package ssh

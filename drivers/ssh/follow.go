@@ -37,9 +37,15 @@ type stream struct {
 	file   *sftp.File
 }
 
+// end is what a session that waits for the end of the script returns.
+type end struct {
+	result
+	err error
+}
+
 // follow runs a program that waits for the end of the script, and passes on its
 // output meanwhile. When ctx ends it stops the script, and waits for its end
-// for the grace period and a little more. began tells that there was a connection.
+// for the grace period and a little more. began tells that the program was run.
 func (f *follower) follow(ctx context.Context, program string) (res result, began bool, err error) {
 	client, err := f.driver.pool.Get(ctx, f.host)
 	if err != nil {
@@ -48,35 +54,23 @@ func (f *follower) follow(ctx context.Context, program string) (res result, bega
 	defer client.Release()
 	ftp, err := client.SFTP(ctx)
 	if err != nil {
-		return result{}, true, err
+		return result{}, false, err
 	}
 	if err := f.open(ftp); err != nil {
-		return result{}, true, err
+		return result{}, false, err
 	}
 	defer f.close()
 
+	// The session does not end with ctx: it has to tell how the script was stopped.
 	waiting, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
-	type end struct {
-		result
-		err error
-	}
 	ended := make(chan end, 1)
 	go func() {
 		res, err := shell(waiting, client, program, "dir", f.dir)
 		ended <- end{res, err}
 	}()
-	e := end{}
-	if f.pass(ctx, func(wait <-chan time.Time) bool {
-		select {
-		case e = <-ended:
-			return true
-		case <-ctx.Done():
-			return true
-		case <-wait:
-			return false
-		}
-	}); ctx.Err() != nil && e.state == "" && e.err == nil {
+	e, ok := f.pass(ctx, ended)
+	if !ok {
 		stopping := time.AfterFunc(f.driver.config.Grace+10*time.Second, abandon)
 		defer stopping.Stop()
 		if err := f.driver.cancel(waiting, client, f.dir); err != nil {
@@ -90,23 +84,25 @@ func (f *follower) follow(ctx context.Context, program string) (res result, bega
 	return e.result, true, f.read()
 }
 
-// pass passes on output until done, which waits on its channel, says so.
-func (f *follower) pass(ctx context.Context, done func(<-chan time.Time) bool) {
-	for interval := minFollow; ; interval = min(interval*3/2, maxFollow) {
-		timer := time.NewTimer(interval)
-		ready := done(timer.C)
-		timer.Stop()
-		if ready || ctx.Err() != nil {
-			return
+// pass passes on output until the script has ended, or ctx has, when it returns false.
+func (f *follower) pass(ctx context.Context, ended <-chan end) (end, bool) {
+	timer := time.NewTimer(minFollow)
+	defer timer.Stop()
+	for interval := minFollow; ; {
+		select {
+		case e := <-ended:
+			return e, true
+		case <-ctx.Done():
+			return end{}, false
+		case <-timer.C:
 		}
 		before := f.stdout.offset + f.stderr.offset
-		if f.read() != nil {
-			// The session that waits for the end sees the broken connection too.
-			continue
-		}
-		if f.stdout.offset+f.stderr.offset > before {
+		// The session that waits for the end sees a broken connection too.
+		_ = f.read()
+		if interval = min(interval*3/2, maxFollow); f.stdout.offset+f.stderr.offset > before {
 			interval = minFollow
 		}
+		timer.Reset(interval)
 	}
 }
 

@@ -193,6 +193,9 @@ func (r *remote) run(ctx context.Context) (executor.Status, error) {
 			continue
 		case err == nil:
 			return r.outcome(ctx, f, res), nil
+		case ctx.Err() != nil && program == launchProgram && !began:
+			r.driver.discard(r.host, r.dir)
+			return executor.Status{}, script.Stopped(ctx, r.op.Primary.Path, "")
 		case ctx.Err() != nil:
 			// It could not be stopped from here; the engine cancels it by its handle.
 			return r.driver.running(r.op, r.dir), nil
