@@ -71,19 +71,13 @@ func (e *Engine) PlanDeploy(ctx context.Context, req Request) (*workflow.Plan, e
 // planDeploy plans over what is there.
 func (s *session) planDeploy(req Request, svc *requestedService) (*workflow.Plan, error) {
 	l := s.live
-	if svc.service == nil {
-		var err error
-		if svc.service, err = s.eng.storedService(context.Background(), origin{l.record.Template, l.record.Entry, l.record.Inputs}, nil); err != nil {
-			return nil, err
-		}
-	}
 	if req.Clean {
-		return workflow.Deploy(svc.service.template, nil, s.eng.planning())
+		return workflow.Deploy(svc.template, nil, s.eng.planning())
 	}
 	if err := l.noStrangersTo(svc.template); err != nil {
 		return nil, err
 	}
-	return workflow.Deploy(svc.service.template, l.current(), s.eng.planning())
+	return workflow.Deploy(svc.template, l.current(), s.eng.planning())
 }
 
 // noStrangersTo is an error if there are nodes that the template does not have.

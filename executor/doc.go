@@ -1,4 +1,41 @@
-// Package executor takes plans through: it runs the operations of a
-// deployment by its drivers, as many at once as may run at once, and records
-// what happened so that nothing is lost or repeated after a crash.
+// Package executor takes plans through: it deploys service templates and keeps
+// the deployments under control. It calls the operations of a deployment by its
+// drivers, as many at once as may run at once, and records what happened so
+// that nothing is lost or repeated after a crash.
+//
+// An [Engine] is made of a store and drivers:
+//
+//	Deploy, Update, Undeploy    take a service template through its life cycle
+//	Notify, RunWorkflow         call what its policies and workflows say
+//	Resume                      goes on after a crash, a failure or a cancellation
+//	PlanDeploy, ...             tell what would be done
+//	Outputs, Info, Events, ...  tell what is known
+//
+// The end of a call's context cancels the run: running operations are stopped
+// in the outside world, and what was done is recorded.
+//
+// # How a run works
+//
+// One goroutine owns a run. Drivers, timers and commits post to its inbox, so
+// that instances, journal and events change in one order. A step begins as soon
+// as the steps before it have succeeded; an operation then waits for its node
+// (two calls never work on the same one at once), for a worker and for room on
+// its host and in its driver.
+//
+// The intent to run an operation is on disk before [Driver.Start] is called; the
+// handle of one that goes on by itself and the outcome are written behind it,
+// together with what they change in the instances, and together with what else
+// is to be written then. Steps without a side effect cost no commit.
+//
+// After a crash the lease ends and [Engine.Resume] reads the journal: what was
+// done stays done, what has a handle is asked after, what may have begun is
+// looked for by [Driver.Recover]. Only where even the driver cannot tell, the
+// operation fails as "outcome unknown", unless it may be run again.
+//
+// # Secrets
+//
+// Sensitive values (metadata "sensitive: true", and types that hold secrets) reach
+// the operations that use them, and print as "***" in events, errors, logs and
+// [Info]. They are stored encrypted under Config.Key; without a key they are not
+// stored.
 package executor

@@ -26,6 +26,9 @@ type poller struct {
 	polling bool
 }
 
+// pollTimeout is how long a driver may take to answer, at least.
+const pollTimeout = time.Minute
+
 type watch struct {
 	handle Handle
 	notify func(Status)
@@ -84,7 +87,9 @@ func (p *poller) handles() []Handle {
 }
 
 func (p *poller) ask(handles []Handle) {
-	statuses, err := p.driver.Poll(p.ctx, handles)
+	ctx, cancel := context.WithTimeout(p.ctx, max(pollTimeout, 10*p.interval))
+	defer cancel()
+	statuses, err := p.driver.Poll(ctx, handles)
 	if err != nil && p.ctx.Err() == nil {
 		p.log.Warn("cannot ask after running operations", "driver", p.driver.Name(), "operations", len(handles), "error", err)
 	}

@@ -86,6 +86,7 @@ func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[
 	}
 	l.link()
 	l.learnSecrets()
+	l.learnSealed()
 	return nil
 }
 
@@ -178,6 +179,7 @@ func (s *session) startData(set settings) (data entryData, err error) {
 // finish works until the run ended and tells how.
 func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	s.live.learnSecrets()
+	s.live.learnSealed()
 	r.lease = s.lease
 	r.loop(ctx)
 	r.await(s.eng.cfg.CancelGrace)

@@ -280,6 +280,30 @@ func (l *live) learnSecrets() {
 	}
 }
 
+// learnSealed collects the secrets that instances were given at run time.
+func (l *live) learnSealed() {
+	learn := func(values map[string]json.RawMessage) {
+		for _, raw := range values {
+			if !bytes.HasPrefix(raw, []byte(`{"`+sealedKey)) {
+				continue
+			}
+			if value, secret, err := l.vault.load(raw); secret && err == nil {
+				l.secrets.Add(value)
+			}
+		}
+	}
+	for _, inst := range l.instances {
+		learn(inst.Properties)
+		learn(inst.Attributes)
+		for _, m := range inst.CapabilityAttributes {
+			learn(m)
+		}
+		for _, m := range inst.Outputs {
+			learn(m)
+		}
+	}
+}
+
 // sensitiveValue is a value of the template that must not be shown, with what it belongs to.
 type sensitiveValue struct {
 	value *tosca.Value

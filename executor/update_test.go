@@ -1,0 +1,216 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/seed-a4fd30b5/orchestrator/csar"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/stretchr/testify/require"
+)
+
+// three nodes: top depends on changing; alone does not.
+const updated = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  Thing:
+    derived_from: tosca.nodes.Root
+    properties: { size: { type: integer, default: 1 } }
+    attributes: { address: { type: string } }
+    interfaces:
+      Standard:
+        operations: { create: do.sh, delete: do.sh }
+topology_template:
+  inputs:
+    size: { type: integer, default: 1 }
+  node_templates:
+    alone: { type: Thing }
+    changing: { type: Thing, properties: { size: { get_input: size } } }
+    top: { type: Thing, requirements: [ dependency: changing ] }
+    gone: { type: Thing }
+  outputs:
+    address: { value: { get_attribute: [alone, address] } }
+`
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		driver := &script{do: returns(map[string]map[string]any{"alone_0.create": {"address": "10.0.0.7"}})}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+		ctx := t.Context()
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+		require.NoError(t, err)
+		deployed := len(driver.seen())
+
+		next := strings.Replace(updated, "    gone: { type: Thing }\n", "    fresh: { type: Thing }\n", 1)
+		request := executor.Request{Deployment: "x", Archive: template(t, next), Inputs: map[string]any{"size": 2}}
+		diff, plan, err := e.PlanUpdate(ctx, request)
+		require.NoError(t, err)
+		require.NotNil(t, diff)
+		require.NotEmpty(t, plan.Steps)
+		require.Len(t, driver.seen(), deployed, "a plan does nothing")
+
+		_, err = e.Update(ctx, request)
+		require.NoError(t, err)
+		seen := driver.seen()[deployed:]
+		require.ElementsMatch(t, []string{
+			"top_0.delete", "changing_0.delete", "gone_0.delete", "changing_0.create", "top_0.create", "fresh_0.create",
+		}, seen)
+		require.NotContains(t, seen, "alone_0.create")
+		outputs, err := e.Outputs(ctx, "x")
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.7", outputs[0].Value, "an untouched node keeps its attributes")
+		info, err := e.Info(ctx, "x")
+		require.NoError(t, err)
+		require.Equal(t, state.Deployed, info.Status)
+		var ids []string
+		for _, inst := range info.Instances {
+			ids = append(ids, inst.ID)
+			if inst.ID == "changing_0" {
+				require.JSONEq(t, "2", string(inst.Properties["size"]))
+			}
+		}
+		require.Equal(t, []string{"alone_0", "changing_0", "fresh_0", "top_0", "top_0--changing_0--dependency.0"}, ids)
+
+		again, err := e.Update(ctx, request)
+		require.NoError(t, err)
+		require.Nil(t, again.Run)
+	})
+}
+
+// An update that failed is undeployed whole: what is left of the old template too.
+func TestUndeployAfterFailedUpdate(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		fail := ""
+		driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+			if op.Instance+"."+op.Name == fail {
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+		ctx := t.Context()
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+		require.NoError(t, err)
+		fail = "gone_0.delete"
+		next := strings.Replace(updated, "    gone: { type: Thing }\n", "", 1)
+		_, err = e.Update(ctx, executor.Request{Deployment: "x", Archive: template(t, next)})
+		require.ErrorContains(t, err, "broken")
+		_, err = e.Update(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+		if err == nil {
+			t.Skip("the planner redoes what failed")
+		}
+		fail = ""
+		_, err = e.Undeploy(ctx, "x", executor.Options{})
+		require.NoError(t, err)
+		info, err := e.Info(ctx, "x")
+		require.NoError(t, err)
+		require.Empty(t, info.Instances)
+		require.Equal(t, 2, strings.Count(strings.Join(driver.seen(), " "), "gone_0.delete"))
+	})
+}
+
+// What was deployed can be undeployed after its files have changed or vanished.
+func TestTemplatesAreKept(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"service.yaml": {Data: []byte(updated)}, "do.sh": {Data: []byte("old")}, "unrelated": {Data: make([]byte, 1<<20)}}
+	archive, err := csar.FromFS(files, "service.yaml")
+	require.NoError(t, err)
+	driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+		content, err := fs.ReadFile(op.Files, op.Primary.Path)
+		require.Equal(t, "old", string(content))
+		_, notThere := op.Files.Open("unrelated")
+		require.Error(t, notThere)
+		return nil, err
+	}}
+	store := newMemory(t)
+	e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: archive})
+	require.NoError(t, err)
+	delete(files, "service.yaml")
+	files["do.sh"].Data = []byte("new")
+	other := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err = other.Undeploy(t.Context(), "x", executor.Options{})
+	require.NoError(t, err)
+	require.Len(t, driver.seen(), 8)
+}
+
+func TestDeployRefuses(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(&script{})}})
+	ctx := t.Context()
+	_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		request executor.Request
+		code    executor.Code
+		message string
+	}{
+		"a bad ID":            {executor.Request{Deployment: "a/b", Archive: template(t, updated)}, executor.InvalidArgument, "an ID has"},
+		"nothing to deploy":   {executor.Request{Deployment: "new"}, executor.NotFound, "new"},
+		"an unknown input":    {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"siz": 1}}, executor.InvalidArgument, `did you mean "size"`},
+		"a value of no type":  {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"size": make(chan int)}}, executor.InvalidArgument, "is not data"},
+		"a faulty template":   {executor.Request{Deployment: "y", Archive: template(t, strings.Replace(updated, "type: Thing, req", "type: Thin, req", 1))}, executor.InvalidArgument, "service.yaml:17:18"},
+		"a node less":         {executor.Request{Deployment: "x", Archive: template(t, strings.Replace(updated, "    gone: { type: Thing }\n", "", 1))}, executor.FailedPrecondition, "gone_0"},
+		"no driver":           {executor.Request{Deployment: "z", Archive: template(t, updated)}, executor.Unimplemented, "no driver runs"},
+		"no such deployment":  {executor.Request{}, executor.NotFound, ""},
+		"an update of nought": {executor.Request{Deployment: "x"}, executor.InvalidArgument, "give an archive or inputs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var err error
+			switch name {
+			case "no such deployment":
+				_, err = e.Undeploy(ctx, "nobody", executor.Options{})
+			case "an update of nought":
+				_, err = e.Update(ctx, c.request)
+			case "no driver":
+				var result *executor.Result
+				result, err = newEngine(t, executor.Config{}).Deploy(ctx, c.request)
+				require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+				err = errors.Join(err, result.Failures[0].Err)
+				require.Equal(t, c.code, executor.CodeOf(result.Failures[0].Err))
+				require.ErrorContains(t, err, c.message)
+				return
+			default:
+				_, err = e.Deploy(ctx, c.request)
+			}
+			require.ErrorContains(t, err, c.message)
+			require.Equal(t, c.code, executor.CodeOf(err))
+		})
+	}
+}
+
+func TestCleanDeploysAnew(t *testing.T) {
+	t.Parallel()
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, updated)})
+	require.NoError(t, err)
+	_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Clean: true})
+	require.NoError(t, err)
+	require.Len(t, driver.seen(), 8)
+	requireDeployed(t, e, "x")
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(&script{})}})
+		ctx := t.Context()
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+		require.NoError(t, err)
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(e.Delete(ctx, "x", false)))
+		_, err = e.Undeploy(ctx, "x", executor.Options{})
+		require.NoError(t, err)
+		require.NoError(t, e.Delete(ctx, "x", false))
+		_, err = e.Info(ctx, "x")
+		require.Equal(t, executor.NotFound, executor.CodeOf(err))
+	})
+}

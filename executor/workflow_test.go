@@ -1,0 +1,126 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/stretchr/testify/require"
+)
+
+const operated = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+interface_types:
+  Scaling:
+    derived_from: tosca.interfaces.Root
+    operations: { up: {}, down: {} }
+node_types:
+  Thing:
+    derived_from: tosca.nodes.Root
+    attributes: { load: { type: integer, default: 0 } }
+    interfaces:
+      Scaling: { type: Scaling }
+topology_template:
+  node_templates:
+    web:
+      type: Thing
+      interfaces:
+        Standard: { operations: { create: do.sh } }
+        Scaling:
+          operations:
+            up: { implementation: do.sh, inputs: { by: 1 } }
+            down: { implementation: do.sh, inputs: { by: 1 } }
+  policies:
+    - scale:
+        type: tosca.policies.Scaling
+        targets: [ web ]
+        triggers:
+          scale_up:
+            event: too_much
+            action:
+              - call_operation: { operation: Scaling.up, inputs: { by: 5 } }
+  workflows:
+    backup:
+      inputs: { count: { type: integer, default: 2 } }
+      steps:
+        one:
+          target: web
+          filter: [ load: [ { greater_than: 3 } ] ]
+          activities: [ call_operation: { operation: Scaling.up, inputs: { by: { get_input: count } } } ]
+          on_success: [ two ]
+        two:
+          target: web
+          activities: [ call_operation: Scaling.down ]
+          on_failure: [ three ]
+        three:
+          target: web
+          activities: [ call_operation: { operation: Scaling.up, inputs: { by: 9 } } ]
+`
+
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	ctx := t.Context()
+	_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, operated)})
+	require.NoError(t, err)
+	result, err := e.Notify(ctx, "x", "scale_up", executor.Options{Notification: "load is 90"})
+	require.NoError(t, err)
+	require.Equal(t, "notify", result.Run.Kind)
+	require.Equal(t, map[string]any{"by": int64(5), "notification": "load is 90"}, driver.op("web_0", "up").Inputs)
+	requireDeployed(t, e, "x")
+	_, err = e.Notify(ctx, "x", "too_littel", executor.Options{})
+	require.Equal(t, executor.NotFound, executor.CodeOf(err))
+}
+
+func TestRunWorkflow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		load  int
+		fails string
+		seen  []string
+		by    int64
+	}{
+		"a filter that does not hold": {0, "", []string{"web_0.down"}, 0},
+		"a filter that holds":         {7, "", []string{"web_0.up", "web_0.down"}, 2},
+		"a step on failure":           {0, "web_0.down", []string{"web_0.down", "web_0.up"}, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+				if op.Name == "create" {
+					return map[string]any{"load": c.load}, nil
+				}
+				if op.Instance+"."+op.Name == c.fails {
+					return nil, errors.New("broken")
+				}
+				return nil, nil
+			}}
+			e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+			ctx := t.Context()
+			_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, operated)})
+			require.NoError(t, err)
+			result, err := e.RunWorkflow(ctx, "x", "backup", nil, executor.Options{})
+			if c.fails == "" {
+				require.NoError(t, err)
+				require.Equal(t, state.RunSucceeded, result.Run.Status)
+			} else {
+				require.ErrorContains(t, err, "broken")
+			}
+			require.Equal(t, c.seen, driver.seen()[1:])
+			if up := driver.op("web_0", "up"); c.by != 0 {
+				require.Equal(t, c.by, up.Inputs["by"])
+			}
+			requireDeployed(t, e, "x")
+		})
+	}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(&script{})}})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, operated)})
+	require.NoError(t, err)
+	_, err = e.RunWorkflow(t.Context(), "x", "backup", map[string]any{"coun": 1}, executor.Options{})
+	require.ErrorContains(t, err, `it has no input "coun"`)
+	_, err = e.RunWorkflow(t.Context(), "x", "restore", nil, executor.Options{})
+	require.Equal(t, executor.NotFound, executor.CodeOf(err))
+}
