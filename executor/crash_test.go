@@ -195,12 +195,12 @@ func TestInterruptedRunIsSettled(t *testing.T) {
 		for commits := range 3 {
 			id := fmt.Sprint("x", commits)
 			dying := &crashing{Store: live, left: commits}
-			first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{driver}, LeaseTTL: time.Minute})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{driver}, LeaseTTL: time.Minute, PollInterval: time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			_, _ = first.Deploy(ctx, executor.Request{Deployment: id, Archive: template(t, things(2, creates, nil))})
 			cancel()
 			time.Sleep(2 * time.Minute)
-			second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{driver}})
+			second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{driver}, PollInterval: time.Second})
 			_, err := second.Undeploy(t.Context(), id, executor.Options{})
 			if executor.CodeOf(err) != executor.FailedPrecondition { // the run had not begun
 				require.NoError(t, err)
