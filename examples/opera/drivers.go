@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ansible"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/local"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
@@ -20,8 +22,10 @@ func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return []executor.Driver{executor.Sync(playbooks), local.New(local.Config{})}, func() {
+	hosts := ssh.New(ssh.Config{Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
+	return []executor.Driver{executor.Sync(playbooks), local.New(local.Config{}), hosts}, func() {
 		playbooks.Close()
+		hosts.Close()
 	}, nil
 }
 

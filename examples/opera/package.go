@@ -25,7 +25,7 @@ func packageFolder(io stdio, folder, entry, output string, verbose bool) (err er
 	if !strings.HasSuffix(output, ".zip") {
 		output += ".zip"
 	}
-	archive, err := csar.Open(folder, &csar.Options{Entry: entry})
+	archive, err := csar.Open(folder, &csar.Options{Entry: entry, AnyTemplate: true})
 	if err != nil {
 		return err
 	}

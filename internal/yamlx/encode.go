@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
 
 	"gopkg.in/yaml.v3"
 )
@@ -41,20 +45,6 @@ func (m Map) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// MarshalYAML writes the entries in their order.
-func (m Map) MarshalYAML() (any, error) {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	for _, item := range m {
-		var key, value yaml.Node
-		key.SetString(item.Key)
-		if err := value.Encode(item.Value); err != nil {
-			return nil, fmt.Errorf("%s: %w", item.Key, err)
-		}
-		n.Content = append(n.Content, &key, &value)
-	}
-	return n, nil
-}
-
 // Marshal writes data as a YAML document, indented by two spaces; the keys of
 // a Map keep their order, those of a Go map are sorted.
 func Marshal(data any) (out []byte, err error) {
@@ -63,16 +53,71 @@ func Marshal(data any) (out []byte, err error) {
 			err = fmt.Errorf("cannot be written as YAML: %v", r)
 		}
 	}()
+	n, err := encode(data)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(data); err != nil {
+	if err := enc.Encode(n); err != nil {
 		return nil, err
 	}
 	if err := enc.Close(); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// encode makes a node of data. It keeps the order of a Map, and a float a
+// float: the library would write 1.0 as 1.
+func encode(data any) (*yaml.Node, error) {
+	n := &yaml.Node{}
+	switch data := data.(type) {
+	case Map:
+		n.Kind = yaml.MappingNode
+		for _, item := range data {
+			if err := addEntry(n, item.Key, item.Value); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		n.Kind = yaml.MappingNode
+		for _, key := range slices.Sorted(maps.Keys(data)) {
+			if err := addEntry(n, key, data[key]); err != nil {
+				return nil, err
+			}
+		}
+	case []any:
+		n.Kind = yaml.SequenceNode
+		for _, item := range data {
+			child, err := encode(item)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, child)
+		}
+	case float64:
+		if data == math.Trunc(data) && math.Abs(data) < 1e15 {
+			n.Kind, n.Tag, n.Value = yaml.ScalarNode, "!!float", strconv.FormatFloat(data, 'f', 1, 64)
+			return n, nil
+		}
+		return n, n.Encode(data)
+	default:
+		return n, n.Encode(data)
+	}
+	return n, nil
+}
+
+func addEntry(n *yaml.Node, key string, value any) error {
+	var k yaml.Node
+	k.SetString(key)
+	v, err := encode(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	n.Content = append(n.Content, &k, v)
+	return nil
 }
 
 // Ordered returns the node as data like Value, with mappings as Map.

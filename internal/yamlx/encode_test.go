@@ -9,13 +9,13 @@ import (
 
 func TestMarshalKeepsOrder(t *testing.T) {
 	t.Parallel()
-	m := Map{{"z", int64(1)}, {"a", Map{{"text", "yes"}, {"none", nil}}}, {"list", []any{"1", 2.5, true}}, {"empty", Map{}}}
+	m := Map{{"z", int64(1)}, {"a", Map{{"text", "yes"}, {"none", nil}}}, {"list", []any{"1", 2.5, 1.0, true}}, {"empty", Map{}}}
 	y, err := Marshal(m)
 	require.NoError(t, err)
-	require.Equal(t, "z: 1\na:\n  text: \"yes\"\n  none: null\nlist:\n  - \"1\"\n  - 2.5\n  - true\nempty: {}\n", string(y))
+	require.Equal(t, "z: 1\na:\n  text: \"yes\"\n  none: null\nlist:\n  - \"1\"\n  - 2.5\n  - 1.0\n  - true\nempty: {}\n", string(y))
 	j, err := json.Marshal(m)
 	require.NoError(t, err)
-	require.Equal(t, `{"z":1,"a":{"text":"yes","none":null},"list":["1",2.5,true],"empty":{}}`, string(j))
+	require.Equal(t, `{"z":1,"a":{"text":"yes","none":null},"list":["1",2.5,1,true],"empty":{}}`, string(j))
 }
 
 func TestMarshalRefusesWhatIsNoData(t *testing.T) {
