@@ -77,12 +77,14 @@ type remembering struct {
 	done map[string]map[string]any // by operation ID
 }
 
-func (r *remembering) Run(_ context.Context, op *executor.Operation) (map[string]any, error) {
-	r.saw(op)
+func (r *remembering) Run(ctx context.Context, op *executor.Operation) (map[string]any, error) {
+	outputs, err := r.script.Run(ctx, op)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.done[op.ID] = map[string]any{}
-	return r.done[op.ID], nil
+	if err == nil {
+		r.done[op.ID] = outputs
+	}
+	return outputs, err
 }
 
 func (r *remembering) Recover(_ context.Context, op *executor.Operation) (executor.Status, error) {

@@ -45,6 +45,7 @@ type run struct {
 	committing bool
 	changed    map[*instance]bool // instances in batch.put
 	unmet      map[string]bool    // filters whose condition did not hold, by step ID
+	guards     map[string]string  // the guards of filters that have one, by step ID
 
 	// opsCtx is the context of everything that operations do in this process.
 	opsCtx   context.Context
@@ -69,8 +70,13 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 		policy: s.policy(e.cfg.OnFailure), rerunLost: s.rerunLost || e.cfg.RerunLost,
 		arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
 		line: e.limits.newLine(s.workers), subjects: map[string]*subject{}, calls: map[int]*call{},
-		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{},
+		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{}, guards: map[string]string{},
 		logRoom: make(chan struct{}, logPieces), ended: make(chan struct{}),
+	}
+	for _, step := range plan.Steps {
+		if step.Kind == workflow.Filter && step.Guard != "" {
+			r.guards[step.ID] = step.Guard
+		}
 	}
 	r.record.Steps = len(plan.Steps)
 	r.opsCtx, r.stopOps = context.WithCancel(context.WithoutCancel(ctx))
@@ -168,7 +174,7 @@ func (r *run) advance() {
 // begin takes one step as far as it goes without waiting.
 func (r *run) begin(i int) {
 	s := r.plan.Steps[i]
-	if s.Guard != "" && r.unmet[s.Guard] {
+	if r.heldBack(s) {
 		r.steps.succeed(i, r.skip)
 		return
 	}
@@ -190,6 +196,18 @@ func (r *run) begin(i int) {
 	default:
 		r.stepFailed(i, errs.New(errs.InvalidArgument, "take a plan through", s.ID, "unknown kind of step %q", s.Kind))
 	}
+}
+
+// heldBack tells that a filter before the step does not hold: its guard, or the
+// guard of that, and so on. Only filters that were examined are in the journal,
+// so that the chain is followed anew for every step, in a resumed run too.
+func (r *run) heldBack(s *workflow.Step) bool {
+	for guard := s.Guard; guard != ""; guard = r.guards[guard] {
+		if r.unmet[guard] {
+			return true
+		}
+	}
+	return false
 }
 
 // examine evaluates the condition of a Check or a Filter, and records what came
