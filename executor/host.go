@@ -17,10 +17,18 @@ import (
 // node template of that name. Without it, it is HOST for a node's operation, and
 // SOURCE or TARGET for a relationship's, whichever end the step works on.
 //
-// The host of a node is the first Compute that is reached from it along its
-// HostedOn relationships, through any number of nodes between; this machine
-// where there is none. A Compute's own operations, which make or find the
-// machine, run on this machine unless operation_host is given.
+// The host of a node is the first Compute with an address that is reached from
+// it along its HostedOn relationships, itself included, through any number of
+// nodes between; this machine where there is no Compute at all. A Compute's own
+// operations, which make or find the machine, run on this machine unless
+// operation_host is given.
+//
+// Where there are Computes and none has an address, it depends on the node. A
+// Compute that is itself operated on, as the node or as an end of the
+// relationship, then stands for this machine: it may be no machine that is
+// reached, as a part of a simulated or local service. For any other node, and
+// for a Compute that operation_host names from elsewhere, it is an error: what
+// is meant for a machine that is not known yet must not run on this one.
 //
 // What is needed to reach a Compute comes from its attributes, which may be
 // given in the template or set by an operation, or else its properties:
@@ -54,11 +62,28 @@ func (l *live) host(s *workflow.Step, inst *instance, e env) (Host, error) {
 	if own && isCompute(node.Type) {
 		return Host{}, nil
 	}
-	compute := computeOf(node)
-	if compute == nil {
+	computes := computesOf(node)
+	for _, compute := range computes {
+		h, err := l.hostOf(compute, e)
+		if err != nil || h.Address != "" {
+			return h, err
+		}
+	}
+	if len(computes) == 0 || computes[0] == node && inst.isOf(node) {
 		return Host{}, nil
 	}
-	return l.hostOf(compute, e)
+	return Host{}, &errs.Error{Code: errs.FailedPrecondition, Op: "reach", Subject: workflow.NodeID(computes[0].Name, 0),
+		Err:  fmt.Errorf("the attributes public_address and private_address of %s have no value", computes[0].Name),
+		Hint: "give one in the template, or let an operation of the node set it"}
+}
+
+// isOf tells that the instance is one of the node template, or a relationship
+// of which an end is.
+func (i *instance) isOf(n *tosca.NodeTemplate) bool {
+	if i.Source == "" {
+		return n.Name == i.Template
+	}
+	return n.Name == templateOf(i.Source) || n.Name == templateOf(i.Target)
 }
 
 // hostNode finds the node whose host is meant: nil for this machine. own tells
@@ -92,16 +117,16 @@ func (l *live) hostNode(word string, s *workflow.Step, inst *instance) (node *to
 		Hint: "use SELF, HOST or ORCHESTRATOR for a node, SOURCE or TARGET for a relationship, or the name of a node template"}
 }
 
-// computeOf finds the first Compute along HostedOn, the node itself included.
-func computeOf(n *tosca.NodeTemplate) *tosca.NodeTemplate {
-	for seen := map[*tosca.NodeTemplate]bool{}; n != nil && !seen[n]; {
+// computesOf finds the Computes along HostedOn, nearest first, the node itself included.
+func computesOf(n *tosca.NodeTemplate) []*tosca.NodeTemplate {
+	var computes []*tosca.NodeTemplate
+	for seen := map[*tosca.NodeTemplate]bool{}; n != nil && !seen[n]; n = hostedOn(n) {
 		if isCompute(n.Type) {
-			return n
+			computes = append(computes, n)
 		}
 		seen[n] = true
-		n = hostedOn(n)
 	}
-	return nil
+	return computes
 }
 
 // hostedOn is the node that n is hosted on; nil if it is on none.
@@ -132,7 +157,7 @@ func isCompute(t *tosca.NodeType) bool {
 	return false
 }
 
-// hostOf is how a Compute is reached.
+// hostOf is how a Compute is reached; a Host without an address if it has none.
 func (l *live) hostOf(compute *tosca.NodeTemplate, e env) (Host, error) {
 	h := Host{Name: workflow.NodeID(compute.Name, 0), Node: compute}
 	look := hostLookup{inst: l.instances[h.Name], env: e}
@@ -144,6 +169,9 @@ func (l *live) hostOf(compute *tosca.NodeTemplate, e env) (Host, error) {
 			break
 		}
 	}
+	if look.err != nil || h.Address == "" {
+		return Host{}, look.err
+	}
 	if port := look.text("ssh_port"); port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {
@@ -154,11 +182,6 @@ func (l *live) hostOf(compute *tosca.NodeTemplate, e env) (Host, error) {
 	look.credential(&h)
 	if look.err != nil {
 		return Host{}, look.err
-	}
-	if h.Address == "" {
-		return Host{}, &errs.Error{Code: errs.FailedPrecondition, Op: "reach", Subject: h.Name,
-			Err:  fmt.Errorf("the attributes public_address and private_address of %s have no value", compute.Name),
-			Hint: "give one in the template, or let an operation of the node set it"}
 	}
 	if h.Local() {
 		return Host{Name: "", Address: h.Address, Node: compute, User: h.User}, nil

@@ -131,3 +131,92 @@ func TestUnknownAddress(t *testing.T) {
 	require.Len(t, result.Failures, 1)
 	require.Equal(t, "lost_0", result.Failures[0].Instance)
 }
+
+// Computes that are hosted on others, as containers and simulated machines are.
+const stacked = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  Part:
+    derived_from: tosca.nodes.Compute
+    requirements:
+      - host: { capability: tosca.capabilities.Compute, relationship: tosca.relationships.HostedOn, occurrences: [0, 1] }
+      - other: { capability: tosca.capabilities.Node, relationship: Touching, occurrences: [0, UNBOUNDED] }
+relationship_types:
+  Touching:
+    derived_from: tosca.relationships.DependsOn
+    interfaces: { Configure: { operations: { pre_configure_source: do.sh, pre_configure_target: do.sh } } }
+topology_template:
+  node_templates:
+    near:
+      type: Part
+      attributes: { public_address: localhost }
+    far:
+      type: Part
+      attributes: { private_address: 10.0.0.2 }
+    blank: { type: Part }
+    in_near:
+      type: Part
+      requirements: [ host: near, other: in_far, other: deep ]
+    in_far:
+      type: Part
+      requirements: [ host: far ]
+    deep:
+      type: Part
+      requirements: [ host: in_far, other: own ]
+    own:
+      type: Part
+      attributes: { public_address: 192.0.2.9 }
+      requirements: [ host: far, other: in_blank ]
+    in_blank:
+      type: Part
+      requirements: [ host: blank, other: blank ]
+      interfaces: { Standard: { operations: { configure: { implementation: { primary: do.sh, operation_host: HOST } } } } }
+`
+
+// A Compute without an address is where its host is; without any host that has
+// one, it is this machine for its own operations and those of its relationships.
+func TestComputeWithoutAddress(t *testing.T) {
+	t.Parallel()
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, stacked)})
+	require.NoError(t, err)
+	far := executor.Host{Name: "far_0", Address: "10.0.0.2"}
+	own := executor.Host{Name: "own_0", Address: "192.0.2.9"}
+	for _, c := range []struct {
+		instance, operation string
+		host                executor.Host
+	}{
+		{"in_near_0--in_far_0--other.0", "pre_configure_source", executor.Host{Address: "localhost"}},
+		{"in_near_0--in_far_0--other.0", "pre_configure_target", far},
+		{"in_near_0--deep_0--other.1", "pre_configure_target", far},
+		{"deep_0--own_0--other.0", "pre_configure_source", far},
+		{"deep_0--own_0--other.0", "pre_configure_target", own},
+		{"own_0--in_blank_0--other.0", "pre_configure_source", own},
+		{"own_0--in_blank_0--other.0", "pre_configure_target", executor.Host{}},
+		{"in_blank_0--blank_0--other.0", "pre_configure_source", executor.Host{}},
+		{"in_blank_0--blank_0--other.0", "pre_configure_target", executor.Host{}},
+		{"in_blank_0", "configure", executor.Host{}},
+	} {
+		op := driver.op(c.instance, c.operation)
+		require.NotNil(t, op, "%s.%s", c.instance, c.operation)
+		host := op.Host
+		host.Node = nil
+		require.Equal(t, c.host, host, "%s.%s", c.instance, c.operation)
+	}
+}
+
+// An operation that names a Compute from elsewhere never runs on this machine instead.
+func TestNamedComputeWithoutAddress(t *testing.T) {
+	t.Parallel()
+	yaml := stacked + `
+    stranger:
+      type: Part
+      interfaces: { Standard: { operations: { create: { implementation: { primary: do.sh, operation_host: in_blank } } } } }
+`
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}, OnFailure: executor.Continue})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, yaml)})
+	require.ErrorContains(t, err, "the attributes public_address and private_address of in_blank have no value")
+	require.Nil(t, driver.op("stranger_0", "create"))
+}
