@@ -14,6 +14,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -223,7 +224,6 @@ func (f *instanceFlags) request(src *source, inputs map[string]any) executor.Req
 // of a verbose or plain run too, but a summary at the end is never missed.
 func (f *instanceFlags) report(in *instance, result *executor.Result, err error) error {
 	in.show.close()
-	in.show = silent{}
 	if err == nil || result == nil || len(result.Failures) == 0 {
 		return err
 	}
@@ -234,6 +234,15 @@ func (f *instanceFlags) report(in *instance, result *executor.Result, err error)
 		fmt.Fprintf(f.io.err, "opera: the %s failed: %d of %d steps done, %d failed, %d not reached\n", run.Kind, run.Done, run.Steps, run.Failed, run.Skipped)
 	}
 	return errReported
+}
+
+// nodes are the IDs of the instances of a template's nodes.
+func (s *source) nodes() []string {
+	var ids []string
+	for _, n := range s.template.Nodes {
+		ids = append(ids, workflow.NodeID(n.Name, 0))
+	}
+	return ids
 }
 
 // known returns the record of the deployment, or nil if there is none.

@@ -76,6 +76,9 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 	}
 	req := f.request(src, inputs)
 	req.Clean = clean
+	if src != nil {
+		in.show.expect(src.nodes())
+	}
 	result, err := in.engine.Deploy(ctx, req)
 	return f.report(in, result, err)
 }

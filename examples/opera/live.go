@@ -30,8 +30,9 @@ type live struct {
 	logs    []string // lines to print above the table
 	painted int      // lines of the table on the screen
 
-	stop chan struct{}
-	done sync.WaitGroup
+	stop   chan struct{}
+	done   sync.WaitGroup
+	closed sync.Once
 }
 
 // row is a node in the table.
@@ -43,6 +44,9 @@ type row struct {
 	spent time.Duration
 	err   string
 }
+
+// waiting is the state shown of a node to which nothing has happened yet.
+const waiting = "waiting"
 
 func newLive(out io.Writer, verbose bool) *live {
 	l := &live{out: out, verbose: verbose, now: time.Now, byID: map[string]*row{}, stop: make(chan struct{})}
@@ -75,11 +79,22 @@ func (l *live) loop() {
 }
 
 func (l *live) close() {
-	close(l.stop)
-	l.done.Wait()
+	l.closed.Do(func() {
+		close(l.stop)
+		l.done.Wait()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.paint()
+	})
+}
+
+// expect shows the nodes that the run is about before anything happens to them.
+func (l *live) expect(nodes []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.paint()
+	for _, id := range nodes {
+		l.row(id)
+	}
 }
 
 func (l *live) event(e executor.Event) {
@@ -135,7 +150,7 @@ func (l *live) row(instance string) *row {
 	}
 	r := l.byID[id]
 	if r == nil {
-		r = &row{id: id, state: "initial"}
+		r = &row{id: id, state: waiting}
 		l.byID[id] = r
 		l.rows = append(l.rows, r)
 	}
@@ -184,8 +199,12 @@ func (l *live) table(width, height int) []string {
 			finished++
 		}
 	}
-	lines := []string{cut(fmt.Sprintf("%s: %d of %d nodes %s, %d operations running, %s",
-		l.title, finished, len(l.rows), l.goal(), running, clock(l.now().Sub(l.started))), width)}
+	operations := fmt.Sprintf("%d operations", running)
+	if running == 1 {
+		operations = "1 operation"
+	}
+	lines := []string{cut(fmt.Sprintf("%s: %d of %d nodes %s, %s running, %s",
+		l.title, finished, len(l.rows), l.goal(), operations, clock(l.now().Sub(l.started))), width)}
 	rows := l.visible(height - 2)
 	nameWidth := 4
 	for _, r := range rows {
@@ -239,7 +258,7 @@ func (l *live) line(r *row, nameWidth, width int) string {
 		mark, colour = "+", green
 	case "error":
 		mark, colour = "!", red
-	case "initial":
+	case waiting:
 		if mark == " " {
 			colour = faint
 		}

@@ -71,7 +71,7 @@ func TestLiveProgress(t *testing.T) {
 		table := p.(*live).table(80, 24)
 		p.(*live).mu.Unlock()
 		require.Equal(t, []string{
-			"deploy: 1 of 2 nodes started, 1 operations running, 1:05",
+			"deploy: 1 of 2 nodes started, 1 operation running, 1:05",
 			green + "+ a_0   started        0.0s  " + reset,
 			yellow + "> b_0   creating       1:05  create" + reset,
 		}, table)
@@ -79,6 +79,7 @@ func TestLiveProgress(t *testing.T) {
 			p.event(e)
 		}
 		p.close()
+		p.close() // again is harmless
 		last := out.String()[strings.LastIndex(out.String(), "\x1b[3A"):]
 		require.Contains(t, last, red+"! b_0   error          1:05  exit code 1:"+reset)
 	})
@@ -88,9 +89,7 @@ func TestLiveProgressShowsWorkFirst(t *testing.T) {
 	t.Parallel()
 	l := &live{byID: map[string]*row{}, now: time.Now}
 	l.event(executor.Event{Kind: executor.RunStarted, RunKind: "deploy"})
-	for _, name := range strings.Fields("a b c d e f") {
-		l.event(executor.Event{Kind: executor.StateChanged, Instance: name + "_0", State: "creating"})
-	}
+	l.expect(strings.Fields("a_0 b_0 c_0 d_0 e_0 f_0"))
 	l.event(executor.Event{Kind: executor.OperationStarted, Instance: "f_0", Operation: "create"})
 	table := l.table(20, 5)
 	require.Len(t, table, 5)

@@ -15,7 +15,9 @@ import (
 // progress shows the events of a run.
 type progress interface {
 	event(executor.Event)
-	// close ends the display; nothing is shown afterwards.
+	// expect tells which node instances a run is about.
+	expect(nodes []string)
+	// close ends the display; nothing is shown afterwards. It may be called again.
 	close()
 }
 
@@ -44,6 +46,7 @@ func newProgress(mode string, out io.Writer, verbose bool) (progress, error) {
 type silent struct{}
 
 func (silent) event(executor.Event) {}
+func (silent) expect([]string)      {}
 func (silent) close()               {}
 
 // jsonLines prints each event as a line of JSON.
@@ -59,7 +62,8 @@ func (j *jsonLines) event(e executor.Event) {
 	_ = j.enc.Encode(e)
 }
 
-func (j *jsonLines) close() {}
+func (j *jsonLines) expect([]string) {}
+func (j *jsonLines) close()          {}
 
 // plain prints xOpera's lines, such as "[Worker_0]   Deploying hello_0".
 type plain struct {
@@ -76,7 +80,8 @@ type plain struct {
 	last map[string]int
 }
 
-func (p *plain) close() {}
+func (p *plain) expect([]string) {}
+func (p *plain) close()          {}
 
 func (p *plain) event(e executor.Event) {
 	p.mu.Lock()

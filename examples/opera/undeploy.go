@@ -55,6 +55,13 @@ func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error 
 			}
 		}
 	}
+	var nodes []string
+	for _, i := range info.Instances {
+		if i.Kind == state.Node {
+			nodes = append(nodes, i.ID)
+		}
+	}
+	in.show.expect(nodes)
 	result, err := in.engine.Undeploy(ctx, deployment, executor.Options{Inputs: inputs, Workers: f.workers})
 	return f.report(in, result, err)
 }

@@ -28,6 +28,7 @@ attributes; "opera diff" tells which do.`,
 				return err
 			}
 			defer in.close()
+			in.show.expect(src.nodes())
 			result, err := in.engine.Update(cmd.Context(), f.request(src, inputs))
 			return f.report(in, result, err)
 		},
