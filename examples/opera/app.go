@@ -115,7 +115,9 @@ func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
 	if readOnly {
 		open = bolt.OpenReadOnly
 	}
-	store, err := open(file, bolt.Config{})
+	// The lease of a run whose process was killed must not keep its user from
+	// going on; no other process has the file open.
+	store, err := open(file, bolt.Config{EndLeases: true})
 	if err != nil {
 		show.close()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,7 +98,7 @@ func (p *plain) event(e executor.Event) {
 		p.last[e.Instance] = slot
 		p.printf(slot, "    Executing %s on %s", e.Operation, e.Instance)
 	case executor.OperationRetry:
-		p.printf(p.last[e.Instance], "    Retrying %s on %s: %s", e.Operation, e.Instance, e.Err)
+		p.printf(p.last[e.Instance], "    Retrying %s on %s: %s", e.Operation, e.Instance, indent(e.Err))
 	case executor.OperationEnded:
 		p.free(e.Step)
 		if e.Err != "" {
@@ -155,7 +156,12 @@ func (p *plain) printf(slot int, format string, args ...any) {
 	fmt.Fprintf(p.out, "[Worker_%d] %s\n", slot, fmt.Sprintf(format, args...))
 }
 
+// take gives an operation the first free number; one that is tried again keeps
+// the number it has.
 func (p *plain) take(step string) int {
+	if i := slices.Index(p.slots, step); i >= 0 {
+		return i
+	}
 	for i, s := range p.slots {
 		if s == "" {
 			p.slots[i] = step

@@ -30,6 +30,11 @@ type Config struct {
 	// written survives the end of the process, but when the machine stops, the
 	// whole file may be lost. Only for tests and state that may be lost.
 	NoSync bool
+	// EndLeases has Open end the leases in the file rather than wait until
+	// they expire. Only one process at a time has the file open, so whoever
+	// held them has ended or closed it; if it comes back, its token is refused.
+	// OpenReadOnly takes no notice of it.
+	EndLeases bool
 }
 
 // Store is a state.Store in a file. Use Open or OpenReadOnly to make one.
@@ -62,7 +67,7 @@ func Open(path string, cfg Config) (*Store, error) {
 	if err := s.open(path, cfg, &bbolt.Options{}); err != nil {
 		return nil, openError(path, err)
 	}
-	if err := guard(func() error { return s.initialize(path) }); err != nil {
+	if err := guard(func() error { return s.initialize(path, cfg.EndLeases) }); err != nil {
 		_ = guard(s.db.Close)
 		return nil, openError(path, err)
 	}

@@ -35,7 +35,7 @@ var buckets = [][]byte{metaBucket, deploymentsBucket, leasesBucket, blobsBucket,
 
 // initialize makes the buckets of a new file, checks those of an old one, and
 // removes the blobs that a process did not complete.
-func (s *Store) initialize(path string) error {
+func (s *Store) initialize(path string, endLeases bool) error {
 	fresh := false
 	err := s.db.View(func(t *bbolt.Tx) error {
 		first, _ := t.Cursor().First()
@@ -52,15 +52,30 @@ func (s *Store) initialize(path string) error {
 		syncFolder(path)
 		return nil
 	}
-	abandoned := false
+	abandoned, leased := false, false
 	err = s.checkFormat(func(t *bbolt.Tx) {
 		first, _ := t.Bucket(uploadsBucket).Cursor().First()
 		abandoned = first != nil
+		first, _ = t.Bucket(leasesBucket).Cursor().First()
+		leased = endLeases && first != nil
 	})
-	if err != nil || !abandoned {
+	if err == nil && abandoned {
+		err = s.db.Update(removeUploads)
+	}
+	if err == nil && leased {
+		err = s.db.Update(removeLeases)
+	}
+	return err
+}
+
+// removeLeases ends all leases. Their tokens stay used: the sequence of the
+// meta bucket goes on.
+func removeLeases(t *bbolt.Tx) error {
+	if err := t.DeleteBucket(leasesBucket); err != nil {
 		return err
 	}
-	return s.db.Update(removeUploads)
+	_, err := t.CreateBucket(leasesBucket)
+	return err
 }
 
 func create(t *bbolt.Tx) error {

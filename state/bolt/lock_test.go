@@ -202,3 +202,30 @@ func checkSnapshot(t *testing.T, r state.Store) {
 		}
 	}
 }
+
+// A process that died in the midst of a run leaves its lease in the file.
+func TestEndLeases(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, err := bolt.Open(path, bolt.Config{})
+	require.NoError(t, err)
+	left, revision := fill(t, s, "shop", 1)
+	require.NoError(t, s.Close())
+
+	s, err = bolt.Open(path, bolt.Config{})
+	require.NoError(t, err)
+	_, err = s.AcquireLease(t.Context(), "shop", "next", time.Hour)
+	require.Equal(t, state.CodeConflict, state.CodeOf(err), "%v", err)
+	require.NoError(t, s.Close())
+
+	s, err = bolt.Open(path, bolt.Config{EndLeases: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	lease, err := s.AcquireLease(t.Context(), "shop", "next", time.Hour)
+	require.NoError(t, err)
+	require.Greater(t, lease.Token, left.Token)
+	_, err = s.Commit(t.Context(), "shop", &state.Commit{Lease: left, Revision: revision})
+	require.Equal(t, state.CodeFailedPrecondition, state.CodeOf(err), "%v", err)
+	_, err = s.Commit(t.Context(), "shop", &state.Commit{Lease: lease, Revision: revision})
+	require.NoError(t, err)
+}
