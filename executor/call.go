@@ -84,6 +84,7 @@ func (r *run) beginCall(i int) {
 	}
 	driver, err := r.eng.driverFor(op)
 	if err != nil {
+		r.logPanic(op.ID, err)
 		r.stepFailed(i, err)
 		return
 	}
@@ -299,6 +300,9 @@ func (c *call) polled(status Status) {
 			c.run.emit(ev, entryData{})
 		}
 	default:
+		if panicOf(status.Err) != nil {
+			c.cancelHandle()
+		}
 		c.outcome(status)
 	}
 }
@@ -336,13 +340,17 @@ func (c *call) limitStop() {
 
 // cancelHandle cancels what runs in the outside world.
 func (c *call) cancelHandle() {
-	h := c.handle
+	h, turn := c.handle, c.turn
 	c.run.inFlight.Go(func() {
 		ctx, cancel := context.WithTimeout(c.run.opsCtx, c.run.eng.cfg.CancelGrace)
 		defer cancel()
-		if err := c.driver.Cancel(ctx, h); err != nil {
+		err := c.driver.Cancel(ctx, h)
+		if err != nil {
 			c.run.eng.cfg.Logger.Warn("cannot cancel an operation", "operation", h.Operation, "driver", h.Driver,
 				"error", c.run.live.secrets.String(err.Error()))
+		}
+		if panicOf(err) != nil {
+			c.post(turn, func() { c.outcome(Status{State: Failed, Err: err}) })
 		}
 	})
 }
@@ -395,6 +403,11 @@ func (c *call) close() {
 // judge says what a status means in view of why the operation was stopped.
 func (c *call) judge(s Status) Status {
 	if s.State == Succeeded {
+		return s
+	}
+	if panicOf(s.Err) != nil {
+		c.run.logPanic(c.op.ID, s.Err)
+		s.State = Failed
 		return s
 	}
 	if s.Err == nil {

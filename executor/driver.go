@@ -14,6 +14,9 @@ import (
 // for concurrent use. Errors carry a Code; whether a failed operation is worth
 // another try is the driver's word: see Retryable.
 //
+// A panic in a method fails the operation that it was called for, with code
+// Internal, and nothing else: the engine goes on.
+//
 // A driver whose work ends with the call implements Runner instead and is made
 // a Driver by Sync. drivertest holds the suite that every driver must pass.
 type Driver interface {

@@ -54,7 +54,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	for _, d := range cfg.Drivers {
 		e.pollers[d.Name()] = &poller{
-			ctx: ctx, driver: d, interval: cfg.PollInterval, log: cfg.Logger, wg: &e.busy, watched: map[string]watch{},
+			ctx: ctx, driver: contained{d}, interval: cfg.PollInterval, log: cfg.Logger, wg: &e.busy, watched: map[string]watch{},
 		}
 	}
 	return e, nil
@@ -153,7 +153,11 @@ func (e *Engine) commit(ctx context.Context, id string, c *state.Commit) (uint64
 func (e *Engine) planning() workflow.Options {
 	return workflow.Options{Claims: func(n *tosca.NodeTemplate, iface, operation string) bool {
 		op := &Operation{Node: n, Interface: iface, Name: operation}
-		return slices.ContainsFunc(e.cfg.Drivers, func(d Driver) bool { return d.Accepts(op) })
+		return slices.ContainsFunc(e.cfg.Drivers, func(d Driver) bool {
+			// Where the driver panics, the operation is planned, and fails when it is due.
+			ok, err := contained{d}.accepts(op)
+			return ok || err != nil
+		})
 	}}
 }
 

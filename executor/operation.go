@@ -249,7 +249,12 @@ func (l *live) context(op *Operation, inst *instance) map[string]string {
 // and no driver claims it.
 func (e *Engine) driverFor(op *Operation) (Driver, error) {
 	for _, d := range e.cfg.Drivers {
-		if d.Accepts(op) {
+		d := contained{d}
+		ok, err := d.accepts(op)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			return d, nil
 		}
 	}
