@@ -262,7 +262,7 @@ func TestLostOperations(t *testing.T) {
 // The variables of the child process of TestKilledProcess.
 const (
 	childDir  = "ORCHESTRATOR_TEST_KILL_DIR"
-	killTimes = "ORCHESTRATOR_KILL_ROUNDS" // how many rounds, default 10
+	killTimes = "ORCHESTRATOR_KILL_ROUNDS" // how many rounds, default 10, with -short 2
 )
 
 // marking is a Runner that leaves a line in a witness file for each operation
@@ -355,6 +355,9 @@ func TestKilledChild(t *testing.T) {
 func TestKilledProcess(t *testing.T) {
 	t.Parallel()
 	rounds := 10
+	if testing.Short() {
+		rounds = 2
+	}
 	if s := os.Getenv(killTimes); s != "" {
 		var err error
 		rounds, err = strconv.Atoi(s)

@@ -37,10 +37,15 @@ func newDriver(t testing.TB, cfg ansible.Config) *ansible.Driver {
 	return d
 }
 
-// bothModes runs a test with a process for each playbook and with the preloaded one.
+// bothModes runs a test with a process for each playbook and with the preloaded
+// one. With -short it is only the preloaded one, which is most of the driver's
+// code: TestSettingsMeanTheSame has both.
 func bothModes(t *testing.T, test func(t *testing.T, cfg ansible.Config)) {
 	t.Parallel()
 	for name, noPreload := range map[string]bool{"fresh": true, "preloaded": false} {
+		if noPreload && testing.Short() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, ansible.Config{NoPreload: noPreload})

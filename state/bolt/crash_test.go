@@ -28,7 +28,7 @@ import (
 const (
 	// crashFile names the state file to a child process.
 	crashFile = "ORCHESTRATOR_TEST_CRASH_FILE"
-	// crashRounds is how often a child is killed; the default is 20.
+	// crashRounds is how often a child is killed; the default is 10, with -short 3.
 	crashRounds = "ORCHESTRATOR_CRASH_ROUNDS"
 
 	crashWriters = 4
@@ -119,7 +119,10 @@ type acknowledged struct {
 // all is there that it was told was stored.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	rounds := 20
+	rounds := 10
+	if testing.Short() {
+		rounds = 3
+	}
 	if text := os.Getenv(crashRounds); text != "" {
 		var err error
 		rounds, err = strconv.Atoi(text)
