@@ -22,6 +22,12 @@ import (
 // deployment is the ID of the one deployment that an instance folder holds.
 const deployment = "opera"
 
+// stateFile and keyFile lie in an instance folder.
+const (
+	stateFile = "state.db"
+	keyFile   = "key"
+)
+
 // Labels of the deployment: where the service template came from.
 const (
 	labelTemplate    = "service_template"
@@ -94,14 +100,14 @@ func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "state.db")
+	file := filepath.Join(dir, stateFile)
 	if _, err := os.Stat(file); err != nil && !create {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, errNoState
 		}
 		return nil, err
 	}
-	key, err := secretKey(filepath.Join(dir, "key"), create)
+	key, err := secretKey(filepath.Join(dir, keyFile), create)
 	if err != nil {
 		return nil, err
 	}

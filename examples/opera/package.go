@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -30,8 +31,12 @@ func packageFolder(io stdio, folder, entry, output string, verbose bool) (err er
 		return err
 	}
 	defer archive.Close()
+	content, err := withoutState(archive)
+	if err != nil {
+		return err
+	}
 	if verbose {
-		if err := listFiles(io, archive.FS()); err != nil {
+		if err := listFiles(io, content.FS()); err != nil {
 			return err
 		}
 	}
@@ -49,7 +54,35 @@ func packageFolder(io stdio, folder, entry, output string, verbose bool) (err er
 		}
 		fmt.Fprintf(io.out, "CSAR was created and packed to '%s'.\n", absolute(output))
 	}()
-	return csar.Pack(out, archive, &csar.PackOptions{CreatedBy: "opera"})
+	return csar.Pack(out, content, &csar.PackOptions{CreatedBy: "opera"})
+}
+
+// withoutState is what of a folder goes into a CSAR: all but the folders in
+// which opera keeps its state and the key to the secrets in it. It names the
+// files there are now, not the CSAR that will lie among them.
+func withoutState(archive *csar.Archive) (*csar.Archive, error) {
+	var paths []string
+	_, err := fs.Stat(archive.FS(), stateFile)
+	atRoot := err == nil // "-p ." keeps the state among the application's files
+	err = fs.WalkDir(archive.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case atRoot && (name == stateFile || name == stateFile+".lock" || name == keyFile):
+			return nil
+		case !d.IsDir():
+			paths = append(paths, name)
+			return nil
+		}
+		if _, err := fs.Stat(archive.FS(), path.Join(name, stateFile)); err == nil && name != "." {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return archive.Subset(paths)
 }
 
 // unpackage unpacks a CSAR into a new folder.
