@@ -80,7 +80,10 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 		in.show.expect(src.nodes())
 	}
 	result, err := in.engine.Deploy(ctx, req)
-	return f.report(in, result, err)
+	if err := f.report(in, result, err); err != nil {
+		return err
+	}
+	return f.summary(ctx, in)
 }
 
 // errNothingToDo means that what was asked for is there already.

@@ -30,7 +30,10 @@ attributes; "opera diff" tells which do.`,
 			defer in.close()
 			in.show.expect(src.nodes())
 			result, err := in.engine.Update(cmd.Context(), f.request(src, inputs))
-			return f.report(in, result, err)
+			if err := f.report(in, result, err); err != nil {
+				return err
+			}
+			return f.summary(cmd.Context(), in)
 		},
 	}
 	f.addPath(cmd)
