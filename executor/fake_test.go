@@ -157,6 +157,13 @@ func (d *jobs) Cancel(_ context.Context, h executor.Handle) error {
 	return nil
 }
 
+// endAt sets auto while there are engines that ask.
+func (d *jobs) endAt(polls int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.auto = polls
+}
+
 func (d *jobs) end(id string, state executor.OperationState, outputs map[string]any, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -89,7 +89,7 @@ func panicIn(t *testing.T, method string) {
 		_, err = newEngine(t, dead).Deploy(ctx, request)
 		require.ErrorIs(t, err, errDead)
 		time.Sleep(2 * time.Minute)
-		driver.auto = 1
+		driver.endAt(1) // the pollers of the dead process may still ask
 		result, err = newEngine(t, cfg).Resume(ctx, "x", executor.Options{RerunLost: true})
 	case "Cancel":
 		time.AfterFunc(10*time.Second, cancel)
