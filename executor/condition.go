@@ -20,7 +20,9 @@ func (l *live) checkCondition(r *run, s *workflow.Step) error {
 	if err != nil {
 		return err
 	}
-	return examination{live: l, inst: inst, env: env{live: l, service: svc, arguments: r.arguments}}.holds(cond)
+	return examination{
+		live: l, inst: inst, policy: policyAt(svc.template, s.When), env: env{live: l, service: svc, arguments: r.arguments},
+	}.holds(cond)
 }
 
 // unmetError says why a condition does not hold.
@@ -32,7 +34,9 @@ type unmetError struct{ error }
 type examination struct {
 	live *live
 	inst *instance
-	env  env
+	// policy is that of the trigger whose condition it is; nil in a workflow.
+	policy *tosca.Policy
+	env    env
 }
 
 func (x examination) holds(c *tosca.Condition) error {
@@ -84,6 +88,7 @@ func (x examination) assert(c *tosca.Condition) error {
 		return err
 	}
 	entity := x.inst.entity(x.env.service.template)
+	entity.Policy = x.policy
 	err = tosca.Satisfies(value, nil, c.Constraints, func(v *tosca.Value) (any, error) { return v.Eval(entity, x.env) })
 	if err != nil {
 		return unmetError{fmt.Errorf("%s of %s: %w", c.Attribute, x.inst.ID, err)}

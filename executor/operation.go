@@ -184,7 +184,8 @@ func (l *live) inputs(op *Operation, list []*tosca.Assignment, self tosca.Entity
 
 // activityInputs evaluates the inputs that a workflow's or trigger's activity
 // gives to the call. Those of the inline activities around it are the inputs
-// of the nested workflow.
+// of the nested workflow. SELF in the action of a trigger is its policy, and
+// what that does not have is the node's.
 func (l *live) activityInputs(op *Operation, s *workflow.Step, self tosca.Entity, e env) error {
 	t := l.serviceOf(s).template
 	for _, at := range s.Scope {
@@ -193,6 +194,7 @@ func (l *live) activityInputs(op *Operation, s *workflow.Step, self tosca.Entity
 			return err
 		}
 		arguments := map[string]any{}
+		self.Policy = policyAt(t, at)
 		for _, a := range inline.Inputs {
 			if arguments[a.Name], err = a.Value.Eval(self, e); err != nil {
 				return err
@@ -204,7 +206,24 @@ func (l *live) activityInputs(op *Operation, s *workflow.Step, self tosca.Entity
 	if err != nil {
 		return err
 	}
+	self.Policy = policyAt(t, s.Activity)
 	return l.inputs(op, activity.Inputs, self, e)
+}
+
+// policyAt is the policy that an activity or condition at a place belongs to;
+// nil where that is in a workflow. A place is a path in the manner of a JSON
+// pointer, "/policies/NAME/triggers/...": see workflow.Step.
+//
+// Policies of one type may share its triggers, so only the place tells which.
+//
+// Source: RFC 6901 sections 3 and 4 (the escapes ~1 and ~0).
+func policyAt(t *tosca.ServiceTemplate, at string) *tosca.Policy {
+	name, ok := strings.CutPrefix(at, "/policies/")
+	if !ok {
+		return nil
+	}
+	name, _, _ = strings.Cut(name, "/")
+	return t.Policy(strings.NewReplacer("~1", "/", "~0", "~").Replace(name))
 }
 
 // clone copies data, so that a driver that changes its inputs does not change the template.

@@ -124,3 +124,88 @@ func TestRunWorkflow(t *testing.T) {
 	_, err = e.RunWorkflow(t.Context(), "x", "restore", nil, executor.Options{})
 	require.Equal(t, executor.NotFound, executor.CodeOf(err))
 }
+
+// Two policies of one type, which share its trigger; the second one's name needs
+// an escape in the places of a plan.
+const adjusted = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+interface_types:
+  Scaling:
+    derived_from: tosca.interfaces.Root
+    operations: { up: {} }
+node_types:
+  Thing:
+    derived_from: tosca.nodes.Root
+    properties: { size: { type: integer }, adjustment: { type: integer, default: 100 } }
+    attributes: { load: { type: integer, default: 5 } }
+    interfaces:
+      Scaling: { type: Scaling, operations: { up: do.sh } }
+policy_types:
+  Adjusting:
+    derived_from: tosca.policies.Scaling
+    properties:
+      adjustment: { type: integer }
+      limit: { type: integer, default: 3 }
+    triggers:
+      scale_up:
+        event: too_much
+        condition: [ load: [ { greater_than: { get_property: [SELF, limit] } } ] ]
+        action:
+          - call_operation:
+              operation: Scaling.up
+              inputs:
+                by: { get_property: [SELF, adjustment] }
+                size: { get_property: [SELF, size] }
+                load: { get_attribute: [SELF, load] }
+          - inline: { workflow: nested, inputs: { count: { get_property: [SELF, adjustment] } } }
+topology_template:
+  node_templates:
+    web: { type: Thing, properties: { size: 7 } }
+    api: { type: Thing, properties: { size: 8 } }
+    log: { type: Thing, properties: { size: 9 } }
+  policies:
+    - one: { type: Adjusting, targets: [ web ], properties: { adjustment: 2 } }
+    - two/~1: { type: Adjusting, targets: [ api ], properties: { adjustment: 4 } }
+    - quiet: { type: Adjusting, targets: [ log ], properties: { adjustment: 6, limit: 5 } }
+  workflows:
+    nested:
+      inputs: { count: { type: integer } }
+      steps:
+        only:
+          target: log
+          activities:
+            - call_operation:
+                operation: Scaling.up
+                inputs: { by: { get_input: count }, own: { get_property: [SELF, adjustment] } }
+`
+
+// SELF in a trigger is its policy, then the node acted on; in a workflow that the
+// trigger runs, it is the node again.
+func TestNotifyKnowsThePolicy(t *testing.T) {
+	t.Parallel()
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+	ctx := t.Context()
+	_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, adjusted)})
+	require.NoError(t, err)
+	_, err = e.Notify(ctx, "x", "too_much", executor.Options{})
+	require.NoError(t, err)
+	var calls []map[string]any
+	for _, op := range driver.ops {
+		if op.Instance != "log_0" {
+			calls = append(calls, op.Inputs)
+		}
+	}
+	require.ElementsMatch(t, []map[string]any{
+		{"by": int64(2), "size": int64(7), "load": int64(5)},
+		{"by": int64(4), "size": int64(8), "load": int64(5)},
+	}, calls)
+	var inlined []any
+	for _, op := range driver.ops {
+		if op.Instance == "log_0" {
+			require.Equal(t, int64(100), op.Inputs["own"])
+			inlined = append(inlined, op.Inputs["by"])
+		}
+	}
+	require.ElementsMatch(t, []any{int64(2), int64(4)}, inlined, "the third policy's condition does not hold")
+}
