@@ -175,6 +175,26 @@ func (l *live) make(p workflow.Instance) (*instance, error) {
 		p.Node, p.Requirement, p.RequirementIndex)
 }
 
+// retype records the type that the instance is of in the template that it is
+// linked to; false if that is what is recorded.
+func (i *instance) retype() bool {
+	template, kind := i.Template, i.Type
+	switch {
+	case i.Kind == state.Node && i.node != nil:
+		kind = i.node.Type.Name
+	case i.requirement != nil && i.requirement.Relationship != nil:
+		template = i.requirement.Relationship.Name
+		if t := i.requirement.Relationship.Type; t != nil {
+			kind = t.Name
+		}
+	}
+	if template == i.Template && kind == i.Type {
+		return false
+	}
+	i.Template, i.Type = template, kind
+	return true
+}
+
 // entity is the instance as the language sees it.
 func (i *instance) entity(t *tosca.ServiceTemplate) tosca.Entity {
 	if i.Kind == state.Node {

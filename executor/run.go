@@ -178,6 +178,9 @@ func (r *run) begin(i int) {
 		r.steps.succeed(i, r.skip)
 		return
 	}
+	if !s.Old {
+		r.retype(r.live.instances[s.Instance])
+	}
 	switch s.Kind {
 	case workflow.Call:
 		r.beginCall(i)
@@ -208,6 +211,23 @@ func (r *run) heldBack(s *workflow.Step) bool {
 		}
 	}
 	return false
+}
+
+// retype records the types of an instance that a step is about, and of its
+// outgoing relationships: from its first step by a changed template on, an
+// instance is of the types of that one.
+func (r *run) retype(inst *instance) {
+	if inst == nil {
+		return
+	}
+	if inst.retype() {
+		r.touch(inst)
+	}
+	for _, rel := range inst.outgoing {
+		if rel.retype() {
+			r.touch(rel)
+		}
+	}
 }
 
 // examine evaluates the condition of a Check or a Filter, and records what came

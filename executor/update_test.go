@@ -214,3 +214,75 @@ func TestDelete(t *testing.T) {
 		require.Equal(t, executor.NotFound, executor.CodeOf(err))
 	})
 }
+
+// retyped has a node, and a relationship, whose types an update replaces.
+const retyped = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  Thing:
+    derived_from: tosca.nodes.Root
+    interfaces: { Standard: { operations: { create: do.sh, delete: do.sh } } }
+  Other: { derived_from: Thing }
+relationship_types:
+  Link: { derived_from: tosca.relationships.DependsOn }
+  Chain: { derived_from: tosca.relationships.DependsOn }
+topology_template:
+  node_templates:
+    alone: { type: Thing, requirements: [ dependency: { node: base, relationship: Link } ] }
+    base: { type: Thing }
+    changing: { type: Thing }
+    linked: { type: Thing, requirements: [ dependency: { node: changing, relationship: Link } ] }
+`
+
+// Instances of nodes that are redone are of the types of the new template, as
+// soon as its operations work on them; those left alone stay what they are.
+func TestUpdateRecordsTypes(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		fail := ""
+		driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+			if op.Instance+"."+op.Name == fail {
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+		ctx := t.Context()
+		types := func() map[string]string {
+			info, err := e.Info(ctx, "x")
+			require.NoError(t, err)
+			types := map[string]string{}
+			for _, inst := range info.Instances {
+				types[inst.ID] = inst.Type
+			}
+			return types
+		}
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, retyped)})
+		require.NoError(t, err)
+		want := map[string]string{
+			"alone_0": "Thing", "base_0": "Thing", "changing_0": "Thing", "linked_0": "Thing",
+			"alone_0--base_0--dependency.0": "Link", "linked_0--changing_0--dependency.0": "Link",
+		}
+		require.Equal(t, want, types())
+
+		next := strings.Replace(retyped, "changing: { type: Thing }", "changing: { type: Other }", 1)
+		next = strings.Replace(next, "node: changing, relationship: Link", "node: changing, relationship: Chain", 1)
+		request := executor.Request{Deployment: "x", Archive: template(t, next)}
+		fail = "changing_0.delete"
+		_, err = e.Update(ctx, request)
+		require.ErrorContains(t, err, "broken")
+		require.Equal(t, want, types(), "nothing was done by the new template")
+
+		fail = "linked_0.create"
+		_, err = e.Resume(ctx, "x", executor.Options{})
+		require.ErrorContains(t, err, "broken")
+		want["changing_0"], want["linked_0--changing_0--dependency.0"] = "Other", "Chain"
+		require.Equal(t, want, types(), "the new template's operations have begun")
+
+		fail = ""
+		_, err = e.Resume(ctx, "x", executor.Options{})
+		require.NoError(t, err)
+		require.Equal(t, want, types())
+		requireDeployed(t, e, "x")
+	})
+}
