@@ -39,6 +39,9 @@ func benchStore(b *testing.B, kind string) state.Store {
 func BenchmarkDeploy(b *testing.B) {
 	for _, kind := range []string{"memory", "bolt"} {
 		for _, n := range []int{1000, 10_000} {
+			if testing.Short() && n > 1000 {
+				continue
+			}
 			b.Run(fmt.Sprintf("store=%s/nodes=%d", kind, n), func(b *testing.B) {
 				store := &counting{Store: benchStore(b, kind)}
 				e := newEngine(b, executor.Config{Store: store})

@@ -3,6 +3,8 @@ package tosca
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -47,7 +49,25 @@ func benchmarkLoad(b *testing.B, fsys fstest.MapFS) {
 
 func BenchmarkLoadHello(b *testing.B) { benchmarkLoad(b, generated(2)) }
 func BenchmarkLoad1000(b *testing.B)  { benchmarkLoad(b, generated(1000)) }
-func BenchmarkLoad10000(b *testing.B) { benchmarkLoad(b, generated(10_000)) }
+
+// BenchmarkLoad10000 also reports the most memory that the process ever had
+// resident, in MB: run it alone and once to have that of one Load.
+//
+//	go test -run '^$' -bench 'Load10000$' -benchtime 1x ./tosca
+func BenchmarkLoad10000(b *testing.B) {
+	benchmarkLoad(b, generated(10_000))
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Logf("the peak is not reported: %v", err) // not on Linux
+		return
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var peak float64
+	if _, err := fmt.Sscan(rest, &peak); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(peak*1024/1e6, "peak-MB")
+}
 
 // BenchmarkParseProfile is what the first Load of a process pays.
 func BenchmarkParseProfile(b *testing.B) {

@@ -34,6 +34,9 @@ func BenchmarkDeploy(b *testing.B) {
 		{10_000, nil},
 		{100_000, nil},
 	} {
+		if testing.Short() && bench.nodes > 10_000 {
+			continue
+		}
 		b.Run(fmt.Sprintf("%dnodes%dops", bench.nodes, len(bench.operations)), func(b *testing.B) {
 			s := generated(bench.nodes, bench.operations...)
 			b.ReportAllocs()

@@ -30,7 +30,11 @@ func RunBenchmarks(b *testing.B, open func(t testing.TB) *Harness) {
 	for _, n := range []int{1, 8, 32} {
 		run("CommitParallel/writers", n, writes, benchParallel)
 	}
-	run("Record/instances", 100_000, writes, benchRecord)
+	many := 100_000
+	if testing.Short() {
+		many = 5_000
+	}
+	run("Record/instances", many, writes, benchRecord)
 	run("Instances/instances", 10_000, reads, benchInstances)
 	run("Journal/entries", 10_000, reads, benchJournal)
 	run("Blob/bytes", 4<<20, writes, benchBlob)
