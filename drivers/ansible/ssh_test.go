@@ -90,6 +90,19 @@ func TestHostKeys(t *testing.T) {
 		require.ErrorContains(t, err, "Host key verification failed")
 		require.ErrorContains(t, err, "add the host's key to known_hosts")
 	})
+	// Ansible keeps connections open; this one must not help a careful driver.
+	t.Run("unknown after ignored", func(t *testing.T) {
+		t.Parallel()
+		server := lab.SSHD(t, lab.SSHDOptions{})
+		host := executor.Host{Address: server.Address, Port: server.Port, User: server.User, KeyFile: server.KeyFile}
+		careless := newDriver(t, ansible.Config{KnownHosts: filepath.Join(t.TempDir(), "known_hosts"), InsecureIgnoreHostKey: true})
+		requireOnHost(t, careless, server, host)
+		empty := filepath.Join(t.TempDir(), "known_hosts")
+		require.NoError(t, os.WriteFile(empty, nil, 0o600))
+		careful := newDriver(t, ansible.Config{KnownHosts: empty})
+		_, err := careful.Run(t.Context(), onHost(t, host))
+		require.ErrorContains(t, err, "Host key verification failed")
+	})
 	t.Run("ignored", func(t *testing.T) {
 		t.Parallel()
 		server := lab.SSHD(t, lab.SSHDOptions{})

@@ -2,6 +2,8 @@ package ansible
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,7 +126,23 @@ func (w *workdir) hostVars(h executor.Host, in *installation, cfg Config) (map[s
 	if key != "" {
 		vars["ansible_ssh_private_key_file"] = key
 	}
+	vars["ansible_control_path_dir"] = controlPathDir(vars, h.Identity)
 	return vars, nil
+}
+
+// controlPathDir is the folder of the sockets by which Ansible uses an SSH
+// connection again for a minute. Ansible tells connections apart by address,
+// port and user only. Here each way of checking the host's key, and each
+// identity, has a folder of its own: a connection to a host that nobody
+// verified must not serve an operation that asks for the check.
+func controlPathDir(vars map[string]any, identity string) string {
+	key := identity // whose file is another for each operation
+	if key == "" {
+		key, _ = vars["ansible_ssh_private_key_file"].(string)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", vars["ansible_ssh_common_args"], key))
+	// The path of a socket must be short.
+	return "~/.ansible/cp-" + hex.EncodeToString(sum[:3])
 }
 
 // sshArgs are the arguments of every ssh of a playbook, quoted for a shell,
