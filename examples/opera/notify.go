@@ -41,6 +41,9 @@ name, and run their operations on the nodes that the policies aim at.`,
 				return err
 			}
 			result, err := in.engine.Notify(cmd.Context(), deployment, trigger, executor.Options{Notification: notification, Workers: f.workers})
+			if err == nil && result.Run != nil && result.Run.Steps == 0 {
+				fmt.Fprintf(f.io.err, "opera: warning: nothing was done: the triggers for %q act on none of the nodes (see their target_filter)\n", trigger)
+			}
 			return f.report(in, result, err)
 		},
 	}
