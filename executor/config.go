@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
@@ -89,6 +90,9 @@ type Request struct {
 	Deployment string
 	// Archive holds the service template. For Deploy of a known deployment nil means the stored one.
 	Archive Archive
+	// Template is what tosca.Load made of Archive, without errors, where the
+	// caller has loaded it already; nil to have it loaded.
+	Template *tosca.ServiceTemplate
 	// Inputs of the service template. nil means those stored, where there are some.
 	Inputs map[string]any
 	// Labels are stored with the deployment; nil leaves those stored.

@@ -122,7 +122,7 @@ func (e *Engine) requestedDry(ctx context.Context, req Request) (*requestedServi
 		}
 		return e.requestedStored(ctx, req, record)
 	}
-	p, err := e.pack(req.Archive)
+	p, err := e.pack(req.Archive, req.Template)
 	if err != nil {
 		return nil, err
 	}

@@ -59,8 +59,9 @@ type packed struct {
 }
 
 // pack loads the service template of an archive and packs what it uses: from
-// then on the deployment depends on nothing outside of the store.
-func (e *Engine) pack(a Archive) (*packed, error) {
+// then on the deployment depends on nothing outside of the store. A template
+// that the caller has loaded already is not loaded again.
+func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 	archive, ok := a.(*csar.Archive)
 	if !ok {
 		var err error
@@ -68,9 +69,12 @@ func (e *Engine) pack(a Archive) (*packed, error) {
 			return nil, err
 		}
 	}
-	t, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{})
-	if err := faults(diags); err != nil {
-		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
+	if t == nil {
+		var diags tosca.Diagnostics
+		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{})
+		if err := faults(diags); err != nil {
+			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
+		}
 	}
 	if archive.Meta().File == "" {
 		var err error

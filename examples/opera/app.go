@@ -218,7 +218,7 @@ func rootFor(path string) string {
 func (f *instanceFlags) request(src *source, inputs map[string]any) executor.Request {
 	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers}
 	if src != nil {
-		req.Archive = src.archive
+		req.Archive, req.Template = src.archive, src.template
 		root, err := filepath.Abs(filepath.Dir(src.path))
 		if err != nil {
 			root = filepath.Dir(src.path)
