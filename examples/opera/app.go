@@ -94,7 +94,7 @@ var errNoState = errors.New("nothing is deployed here: there is no state in the 
 // open opens the instance folder. Without create a missing one is errNoState.
 func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
 	if f.workers < 1 && !readOnly {
-		return nil, usagef("-w %d: the number of workers must be at least 1", f.workers)
+		return nil, fmt.Errorf("-w %d: the number of workers must be at least 1", f.workers)
 	}
 	dir, err := f.folder(create)
 	if err != nil {

@@ -48,7 +48,11 @@ SSH, and keeps what it deployed under control afterwards.`,
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usagef("%s: %v; see \"%s --help\"", cmd.Name(), err, cmd.CommandPath())
+			name := cmd.Name() + ": "
+			if !cmd.HasParent() {
+				name = "" // the program's own name stands before every message
+			}
+			return usagef("%s%v; see \"%s --help\"", name, err, cmd.CommandPath())
 		}
 		return nil
 	}
