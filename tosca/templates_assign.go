@@ -114,6 +114,17 @@ func (b *builder) checkValue(d *document, a *Assignment, def *PropertyDefinition
 // defaultProperties returns the defaults of definitions, the same slice for
 // the same definitions.
 func (b *builder) defaultProperties(defs []*PropertyDefinition) []*Assignment {
+	return sharedDefaults(b, defs, b.defaultOf)
+}
+
+// defaultOf returns the assignment of a definition's default, the same for
+// all templates; nil where it has none.
+func (b *builder) defaultOf(def *PropertyDefinition) *Assignment {
+	return b.sharedDefault(def, Assignment{Name: def.Name, Schema: def.Schema, Value: def.Default, Range: def.Range}, def.Metadata)
+}
+
+// sharedDefaults collects the defaults of definitions once.
+func sharedDefaults[D any](b *builder, defs []*D, defaultOf func(*D) *Assignment) []*Assignment {
 	if len(defs) == 0 {
 		return nil
 	}
@@ -122,7 +133,7 @@ func (b *builder) defaultProperties(defs []*PropertyDefinition) []*Assignment {
 	}
 	var list []*Assignment
 	for _, def := range defs {
-		if a := b.defaultOf(def); a != nil {
+		if a := defaultOf(def); a != nil {
 			list = append(list, a)
 		}
 	}
@@ -131,19 +142,18 @@ func (b *builder) defaultProperties(defs []*PropertyDefinition) []*Assignment {
 	return list
 }
 
-// defaultOf returns the assignment of a definition's default, the same for
-// all templates; nil where it has none.
-func (b *builder) defaultOf(def *PropertyDefinition) *Assignment {
-	if def.Default == nil {
+// sharedDefault keeps the assignment of a definition's default, and returns the
+// one that is kept; nil where the definition has none.
+func (b *builder) sharedDefault(def any, a Assignment, metadata map[string]any) *Assignment {
+	if a.Value == nil {
 		return nil
 	}
-	if a, ok := b.index[def].(*Assignment); ok {
-		return a
+	if kept, ok := b.index[def].(*Assignment); ok {
+		return kept
 	}
-	a := &Assignment{Name: def.Name, Schema: def.Schema, Value: def.Default, Default: true, Range: def.Range,
-		Sensitive: sensitive(def.Metadata, def.Schema)}
-	b.index[def] = a
-	return a
+	a.Default, a.Sensitive = true, sensitive(metadata, a.Schema)
+	b.index[def] = &a
+	return &a
 }
 
 func (b *builder) propertyIndex(defs []*PropertyDefinition) map[string]*PropertyDefinition {
@@ -208,32 +218,9 @@ func (b *builder) attributes(d *document, n *yamlx.Node, defs []*AttributeDefini
 }
 
 func (b *builder) defaultAttributes(defs []*AttributeDefinition) []*Assignment {
-	if len(defs) == 0 {
-		return nil
-	}
-	if list, ok := b.assigned[&defs[0]]; ok {
-		return list
-	}
-	var list []*Assignment
-	for _, def := range defs {
-		if a := b.defaultAttribute(def); a != nil {
-			list = append(list, a)
-		}
-	}
-	list = list[:len(list):len(list)]
-	b.assigned[&defs[0]] = list
-	return list
+	return sharedDefaults(b, defs, b.defaultAttribute)
 }
 
 func (b *builder) defaultAttribute(def *AttributeDefinition) *Assignment {
-	if def.Default == nil {
-		return nil
-	}
-	if a, ok := b.index[def].(*Assignment); ok {
-		return a
-	}
-	a := &Assignment{Name: def.Name, Schema: def.Schema, Value: def.Default, Default: true, Range: def.Range,
-		Sensitive: sensitive(def.Metadata, def.Schema)}
-	b.index[def] = a
-	return a
+	return b.sharedDefault(def, Assignment{Name: def.Name, Schema: def.Schema, Value: def.Default, Range: def.Range}, def.Metadata)
 }

@@ -12,11 +12,11 @@ import (
 var errDeclined = errors.New("stopped: nothing was changed")
 
 // confirm asks before something that cannot be taken back. An empty answer is yes.
-func confirm(io2 stdio, question string) error {
-	fmt.Fprintf(io2.out, "%s\nDo you want to continue? (Y/n): ", question)
-	line, err := bufio.NewReader(io2.in).ReadString('\n')
+func confirm(std stdio, question string) error {
+	fmt.Fprintf(std.out, "%s\nDo you want to continue? (Y/n): ", question)
+	line, err := bufio.NewReader(std.in).ReadString('\n')
 	if errors.Is(err, io.EOF) && line == "" {
-		fmt.Fprintln(io2.out)
+		fmt.Fprintln(std.out)
 		return errors.New("there is nobody to answer: standard input has ended; use --force to go on without asking")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -119,7 +119,7 @@ func (f *instanceFlags) deployedFacts(ctx context.Context, facts *facts) error {
 	}
 	facts.template, facts.contentRoot = orNull(known.Labels[labelTemplate]), orNull(known.Labels[labelContentRoot])
 	facts.inputs, facts.status = info.Inputs, string(info.Status)
-	if facts.inputs == nil || len(info.Inputs) == 0 {
+	if len(info.Inputs) == 0 {
 		facts.inputs = map[string]any{}
 	}
 	facts.name, facts.author, facts.version, facts.hasTemplate = info.Name, info.Author, info.TemplateVersion, true

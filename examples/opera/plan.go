@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state/memory"
@@ -80,7 +81,7 @@ func (f *instanceFlags) plan(ctx context.Context, path string, undeploy bool) (*
 	}
 	in, err := f.open(false, true)
 	switch {
-	case err == errNoState && path != "":
+	case errors.Is(err, errNoState) && path != "":
 		return f.planFresh(ctx, path, inputs)
 	case err != nil:
 		return nil, err
