@@ -72,7 +72,7 @@ func (l *live) host(s *workflow.Step, inst *instance, e env) (Host, error) {
 	if len(computes) == 0 || computes[0] == node && inst.isOf(node) {
 		return Host{}, nil
 	}
-	return Host{}, &errs.Error{Code: errs.FailedPrecondition, Op: "reach", Subject: workflow.NodeID(computes[0].Name, 0),
+	return Host{}, &errs.Error{Code: errs.FailedPrecondition, Op: "reach", Subject: workflow.NodeID(computes[0].Name, computes[0].Index),
 		Err:  fmt.Errorf("the attributes public_address and private_address of %s have no value", computes[0].Name),
 		Hint: "give one in the template, or let an operation of the node set it"}
 }
@@ -159,7 +159,7 @@ func isCompute(t *tosca.NodeType) bool {
 
 // hostOf is how a Compute is reached; a Host without an address if it has none.
 func (l *live) hostOf(compute *tosca.NodeTemplate, e env) (Host, error) {
-	h := Host{Name: workflow.NodeID(compute.Name, 0), Node: compute}
+	h := Host{Name: workflow.NodeID(compute.Name, compute.Index), Node: compute}
 	look := hostLookup{inst: l.instances[h.Name], env: e}
 	if look.inst == nil {
 		return Host{}, noInstance(h.Name)

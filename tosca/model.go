@@ -36,10 +36,17 @@ type ServiceTemplate struct {
 	Repositories []*Repository
 	Inputs       []*Parameter
 	Outputs      []*Parameter
-	// Nodes are the node templates in order of declaration. A template with
-	// the directive "select" for which another was chosen is not among them;
-	// Node returns the chosen one for its name.
+	// Nodes are the representations of the node templates in order of
+	// declaration, then of Index; the nodes of a service that substitutes one of
+	// them come right before that one. A template with the directive "select"
+	// for which another was chosen is not among them; Node returns the chosen
+	// one for its name.
 	Nodes []*NodeTemplate
+	// ShapeInputs are the names of the inputs, sorted, whose values decide
+	// which nodes there are and which requirement leads where (count, node
+	// filters, substitution): with other values for them the template must be
+	// loaded anew. See Options.Inputs.
+	ShapeInputs []string
 	// Relationships are the templates under relationship_templates in order of
 	// declaration. What a requirement uses is Requirement.Relationship.
 	Relationships []*RelationshipTemplate
@@ -51,7 +58,8 @@ type ServiceTemplate struct {
 	nodes map[string]*NodeTemplate
 }
 
-// Node returns the node template of that name, or nil.
+// Node returns the node template of that name, the first of its
+// representations, or nil.
 func (t *ServiceTemplate) Node(name string) *NodeTemplate { return t.nodes[name] }
 
 // Types are the types that a file can name, each map by the name under which
@@ -326,8 +334,15 @@ type OperationDefinition struct {
 //
 // Source: TOSCA 1.3 section 3.8.3, TOSCA 2.0 section 7.2.
 type NodeTemplate struct {
-	Name        string
-	Type        *NodeType
+	// Name is the template's name. A node of a service that substitutes another
+	// node has the ID of that node and a dot before it ("web_0.db").
+	Name string
+	// Index numbers the representations of one template from 0, Count is how
+	// many there are: what the keyname "count" of 2.0 evaluates to, else 1.
+	// Each representation is a NodeTemplate of its own, with its own
+	// requirements.
+	Index, Count int
+	Type         *NodeType
 	Description string
 	Metadata    map[string]any
 	Directives  []string
@@ -345,7 +360,11 @@ type NodeTemplate struct {
 	// Artifacts are the template's and the type's.
 	Artifacts  []*Artifact
 	NodeFilter *NodeFilter
-	Range      Range
+	// Substitution is the service that was made to stand for this node
+	// (directive "substitute"); nil for a node that stands for itself. Its nodes
+	// are in ServiceTemplate.Nodes of this service too, before this one.
+	Substitution *ServiceTemplate
+	Range        Range
 
 	service *ServiceTemplate
 }

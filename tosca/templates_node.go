@@ -14,7 +14,7 @@ func (b *builder) declareNode(d *document, f yamlx.Field) {
 		d.duplicate(f.Key, "a node template", old.node.Range)
 		return
 	}
-	n := &NodeTemplate{Name: f.Key.Text, Range: d.rng(f.Key), service: b.t}
+	n := &NodeTemplate{Name: f.Key.Text, Count: 1, Range: d.rng(f.Key), service: b.t}
 	draft := &nodeDraft{doc: d, key: f.Key, body: f.Value, node: n}
 	b.drafts[n.Name] = draft
 	b.nodes = append(b.nodes, draft)

@@ -175,7 +175,7 @@ func addStates(nodes *Diff, old, new *tosca.ServiceTemplate, current Current) {
 	}
 	states := map[string]any{}
 	for _, n := range old.Nodes {
-		if state := current[NodeID(n.Name, 0)]; inNew[n.Name] && state != Started {
+		if state := current[NodeID(n.Name, n.Index)]; inNew[n.Name] && state != Started {
 			if state == "" {
 				state = Initial
 			}

@@ -49,7 +49,7 @@ func deployNodes(nodes []*tosca.NodeTemplate) pass {
 	return func(p *planner) error {
 		p.reserve(nodes)
 		for _, n := range nodes {
-			id, rels := NodeID(n.Name, 0), relationships(n)
+			id, rels := NodeID(n.Name, n.Index), relationships(n)
 			p.create(n, id, rels)
 			if p.current[id] == Started {
 				p.notifySource(rels)

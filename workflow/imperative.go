@@ -216,7 +216,7 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 	for _, n := range nodes {
 		c.ensure(n)
 		if requirement == "" {
-			targets = append(targets, target{id: NodeID(n.Name, 0), node: n})
+			targets = append(targets, target{id: NodeID(n.Name, n.Index), node: n})
 			continue
 		}
 		for _, r := range relationships(n) {
@@ -235,7 +235,7 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 func (c *compiler) ensure(n *tosca.NodeTemplate) {
 	if !c.created[n] {
 		c.created[n] = true
-		c.create(n, NodeID(n.Name, 0), relationships(n))
+		c.create(n, NodeID(n.Name, n.Index), relationships(n))
 	}
 }
 

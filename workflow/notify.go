@@ -69,7 +69,7 @@ func (c *compiler) trigger(pt policyTrigger, tails map[string][]int) error {
 	targets := make([]target, len(nodes))
 	begin := make([][]int, len(nodes))
 	for i, n := range nodes {
-		id := NodeID(n.Name, 0)
+		id := NodeID(n.Name, n.Index)
 		if c.current.gone(id) {
 			return &errs.Error{Code: errs.FailedPrecondition, Op: "notify", Subject: where,
 				Err: errs.New(errs.FailedPrecondition, "", "", "%s does not exist", id), Hint: "deploy the service first"}

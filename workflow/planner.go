@@ -103,7 +103,7 @@ func relationships(n *tosca.NodeTemplate) []relationship {
 		if r.Target == nil {
 			continue
 		}
-		source, target := NodeID(n.Name, 0), NodeID(r.Target.Name, 0)
+		source, target := NodeID(n.Name, n.Index), NodeID(r.Target.Name, r.Target.Index)
 		out = append(out, relationship{
 			Requirement: r, source: source, target: target, iface: configureInterface(r),
 			id: RelationshipID(source, target, r.Name, r.Index),

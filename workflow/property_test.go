@@ -77,9 +77,9 @@ func reaches(p *workflow.Plan, instance, state string) int {
 
 // stepsOf are the indexes of the steps of a node and its outgoing relationships.
 func stepsOf(p *workflow.Plan, n *tosca.NodeTemplate) []int {
-	ids := map[string]bool{workflow.NodeID(n.Name, 0): true}
+	ids := map[string]bool{workflow.NodeID(n.Name, n.Index): true}
 	for _, r := range n.Requirements {
-		ids[workflow.RelationshipID(workflow.NodeID(n.Name, 0), workflow.NodeID(r.Target.Name, 0), r.Name, r.Index)] = true
+		ids[workflow.RelationshipID(workflow.NodeID(n.Name, n.Index), workflow.NodeID(r.Target.Name, r.Target.Index), r.Name, r.Index)] = true
 	}
 	var of []int
 	for i, s := range p.Steps {
@@ -112,10 +112,10 @@ func implementedCalls(n *tosca.NodeTemplate, names ...string) []string {
 			}
 		}
 	}
-	id := workflow.NodeID(n.Name, 0)
+	id := workflow.NodeID(n.Name, n.Index)
 	list(id, n.Interfaces)
 	for _, r := range n.Requirements {
-		list(workflow.RelationshipID(id, workflow.NodeID(r.Target.Name, 0), r.Name, r.Index), r.Relationship.Interfaces)
+		list(workflow.RelationshipID(id, workflow.NodeID(r.Target.Name, r.Target.Index), r.Name, r.Index), r.Relationship.Interfaces)
 	}
 	return out
 }
@@ -129,10 +129,10 @@ func TestDeployOfAnyTemplate(t *testing.T) {
 		before := behind(plan)
 		for _, n := range s.Nodes {
 			own := stepsOf(plan, n)
-			started := reaches(plan, workflow.NodeID(n.Name, 0), workflow.Started)
+			started := reaches(plan, workflow.NodeID(n.Name, n.Index), workflow.Started)
 			require.GreaterOrEqual(t, started, 0)
 			for _, r := range n.Requirements {
-				target := reaches(plan, workflow.NodeID(r.Target.Name, 0), workflow.Started)
+				target := reaches(plan, workflow.NodeID(r.Target.Name, r.Target.Index), workflow.Started)
 				for _, i := range own {
 					require.True(t, before[i][target], "%s does not wait for %s", plan.Steps[i].ID, plan.Steps[target].ID)
 				}
@@ -157,7 +157,7 @@ func TestUndeployMirrorsDeploy(t *testing.T) {
 		before := behind(plan)
 		for _, n := range s.Nodes {
 			own := stepsOf(plan, n)
-			gone := reaches(plan, workflow.NodeID(n.Name, 0), workflow.Initial)
+			gone := reaches(plan, workflow.NodeID(n.Name, n.Index), workflow.Initial)
 			require.GreaterOrEqual(t, gone, 0)
 			for _, r := range n.Requirements {
 				for _, i := range stepsOf(plan, r.Target) {
@@ -197,7 +197,7 @@ func TestDeployAfterAnyPrefix(t *testing.T) {
 		require.NoError(t, err)
 		var want []string
 		for _, n := range s.Nodes {
-			if current[workflow.NodeID(n.Name, 0)] != workflow.Started {
+			if current[workflow.NodeID(n.Name, n.Index)] != workflow.Started {
 				want = append(want, calls(whole, n)...)
 			}
 		}
@@ -222,7 +222,7 @@ func TestPlansFromAnyStates(t *testing.T) {
 		undeploy, err := workflow.Undeploy(s, current, workflow.Options{})
 		require.NoError(t, err)
 		for _, n := range s.Nodes {
-			id := workflow.NodeID(n.Name, 0)
+			id := workflow.NodeID(n.Name, n.Index)
 			state := current[id]
 			require.Equal(t, state != workflow.Started, reaches(deploy, id, workflow.Started) >= 0)
 			require.Equal(t, state != "" && state != workflow.Initial, reaches(undeploy, id, workflow.Initial) >= 0)
@@ -270,7 +270,7 @@ func TestUpdateOfAnyTemplates(t *testing.T) {
 		redone := closure(old, changed)
 		before := behind(plan)
 		for _, n := range new.Nodes {
-			id := workflow.NodeID(n.Name, 0)
+			id := workflow.NodeID(n.Name, n.Index)
 			state := current[id]
 			gone := reaches(plan, id, workflow.Initial)
 			require.Equal(t, redone[n.Name] && state != "" && state != workflow.Initial, gone >= 0, id)

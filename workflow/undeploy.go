@@ -43,7 +43,7 @@ func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
 	return func(p *planner) error {
 		dependents := map[string][]int{}
 		for _, n := range slices.Backward(nodes) {
-			id := NodeID(n.Name, 0)
+			id := NodeID(n.Name, n.Index)
 			if p.current.gone(id) || selected != nil && !selected[n.Name] {
 				continue
 			}
@@ -98,7 +98,7 @@ func removeInstances(nodes []*tosca.NodeTemplate, keep map[string]bool) pass {
 			}
 		}
 		for _, n := range nodes {
-			remove(NodeID(n.Name, 0))
+			remove(NodeID(n.Name, n.Index))
 			for _, r := range relationships(n) {
 				remove(r.id)
 			}

@@ -186,7 +186,7 @@ func waitForAll(p *planner) error {
 func instancesOf(nodes []*tosca.NodeTemplate) map[string]bool {
 	ids := make(map[string]bool, len(nodes))
 	for _, n := range nodes {
-		ids[NodeID(n.Name, 0)] = true
+		ids[NodeID(n.Name, n.Index)] = true
 		for _, r := range relationships(n) {
 			ids[r.id] = true
 		}

@@ -22,9 +22,9 @@ func chain() *tosca.ServiceTemplate {
 func allStarted(t *tosca.ServiceTemplate) workflow.Current {
 	current := workflow.Current{}
 	for _, n := range t.Nodes {
-		current[workflow.NodeID(n.Name, 0)] = workflow.Started
+		current[workflow.NodeID(n.Name, n.Index)] = workflow.Started
 		for _, r := range n.Requirements {
-			current[workflow.RelationshipID(workflow.NodeID(n.Name, 0), workflow.NodeID(r.Target.Name, 0), r.Name, r.Index)] = workflow.Initial
+			current[workflow.RelationshipID(workflow.NodeID(n.Name, n.Index), workflow.NodeID(r.Target.Name, r.Target.Index), r.Name, r.Index)] = workflow.Initial
 		}
 	}
 	return current

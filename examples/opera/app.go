@@ -248,7 +248,7 @@ func (f *instanceFlags) report(in *instance, result *executor.Result, err error)
 func (s *source) nodes() []string {
 	var ids []string
 	for _, n := range s.template.Nodes {
-		ids = append(ids, workflow.NodeID(n.Name, 0))
+		ids = append(ids, workflow.NodeID(n.Name, n.Index))
 	}
 	return ids
 }
