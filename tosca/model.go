@@ -343,9 +343,9 @@ type NodeTemplate struct {
 	// requirements.
 	Index, Count int
 	Type         *NodeType
-	Description string
-	Metadata    map[string]any
-	Directives  []string
+	Description  string
+	Metadata     map[string]any
+	Directives   []string
 	// Properties has an assignment for each property that has a value: the
 	// template's own, else the type's default. So has Attributes.
 	Properties   []*Assignment
