@@ -42,6 +42,8 @@ type instanceFlags struct {
 	workers  int
 	verbose  bool
 	progress string
+	// diagnostics is how faults of a template are printed: "json" or "sarif", else as text.
+	diagnostics string
 }
 
 func (f *instanceFlags) addPath(cmd *cobra.Command) {
@@ -180,7 +182,10 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 		return nil, err
 	}
 	t, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Inputs: inputs, CheckInputs: checkInputs})
-	f.printDiagnostics(archive, diags)
+	if err := f.printDiagnostics(archive, path, diags); err != nil {
+		archive.Close()
+		return nil, err
+	}
 	if diags.HasErrors() {
 		archive.Close()
 		return nil, errReported
@@ -188,12 +193,20 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 	return &source{path: path, archive: archive, template: t}, nil
 }
 
-func (f *instanceFlags) printDiagnostics(archive *csar.Archive, diags tosca.Diagnostics) {
+// printDiagnostics prints what is wrong with a template: for people to standard
+// error, as JSON or SARIF to standard output, where "validate" asks for it.
+func (f *instanceFlags) printDiagnostics(archive *csar.Archive, path string, diags tosca.Diagnostics) error {
+	switch f.diagnostics {
+	case "json":
+		return writeDiagnosticsJSON(f.io.out, diags)
+	case "sarif":
+		return tosca.WriteSARIF(f.io.out, diags, &tosca.SARIFOptions{Tool: "opera", Base: sourceBase(path)})
+	}
 	colour := false
 	if file, ok := f.io.err.(*os.File); ok {
 		colour = term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
 	}
-	_ = tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour})
+	return tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour})
 }
 
 // rootFor returns the folder that imports and artifacts of a lone service

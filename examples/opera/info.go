@@ -161,42 +161,6 @@ func archiveFacts(path string, facts *facts) error {
 	return nil
 }
 
-func newValidate(io stdio) *cobra.Command {
-	f := &instanceFlags{io: io, workers: 1, progress: "none"}
-	var executors bool
-	cmd := &cobra.Command{
-		Use:   "validate [TEMPLATE_OR_CSAR]",
-		Short: "Check a service template or CSAR",
-		Long: `Check a service template or CSAR (the folder "." where none is named) and print
-all that is wrong with it. Exit code 1 if it cannot be deployed; warnings alone
-give 0.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "."
-			if len(args) == 1 {
-				path = args[0]
-			}
-			inputs, err := readInputs(f.inputs)
-			if err != nil {
-				return err
-			}
-			src, err := f.load(path, inputs, inputs != nil)
-			if err != nil {
-				return err
-			}
-			defer src.archive.Close()
-			if executors {
-				return f.checkPlaybooks(cmd.Context(), src)
-			}
-			return nil
-		},
-	}
-	f.addPath(cmd)
-	f.addInputs(cmd)
-	cmd.Flags().BoolVarP(&executors, "executors", "e", false, "check the syntax of the playbooks, too, by ansible-playbook --syntax-check")
-	return cmd
-}
-
 func newPackage(io stdio) *cobra.Command {
 	var entry, output string
 	var verbose bool
