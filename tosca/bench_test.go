@@ -56,6 +56,19 @@ func BenchmarkLoad1000(b *testing.B)  { benchmarkLoad(b, generated(1000)) }
 //	go test -run '^$' -bench 'Load10000$' -benchtime 1x ./tosca
 func BenchmarkLoad10000(b *testing.B) {
 	benchmarkLoad(b, generated(10_000))
+	reportPeak(b)
+}
+
+// BenchmarkLoad100000 shows that the time grows with the number of nodes, not faster.
+func BenchmarkLoad100000(b *testing.B) {
+	if testing.Short() {
+		b.Skip("it needs a gigabyte")
+	}
+	benchmarkLoad(b, generated(100_000))
+	reportPeak(b)
+}
+
+func reportPeak(b *testing.B) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		b.Logf("the peak is not reported: %v", err) // not on Linux
