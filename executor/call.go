@@ -32,7 +32,7 @@ type call struct {
 	step   *workflow.Step
 	inst   *instance
 	op     *Operation
-	driver Driver
+	driver contained
 
 	state callState
 	// turn counts the changes of state: what was asked for in an earlier one
@@ -88,7 +88,7 @@ func (r *run) beginCall(i int) {
 		r.stepFailed(i, err)
 		return
 	}
-	if driver == nil {
+	if driver.Driver == nil {
 		// Nothing implements the operation: only its states count.
 		if s.Enter != s.Exit {
 			r.setState(inst, s.Enter, "")
@@ -199,6 +199,7 @@ func (c *call) intend() {
 	op.Attempt++
 	c.op = &op
 	c.began = now()
+	c.op.Began = c.began
 	c.run.setState(c.inst, c.step.Enter, "")
 	err := c.run.live.fill(c.run, c.step, c.op)
 	c.run.emit(c.event(OperationStarted), entryData{Driver: c.driver.Name()})
@@ -410,7 +411,9 @@ func (c *call) judge(s Status) Status {
 		s.State = Failed
 		return s
 	}
-	if s.Err == nil {
+	if s.State == Lost {
+		s.Err = unknownOutcome(s.Err)
+	} else if s.Err == nil {
 		s.Err = errors.New(string(s.State))
 	}
 	timedOut := errs.CodeOf(c.stopped) == errs.DeadlineExceeded && c.run.canceled == nil
@@ -428,14 +431,23 @@ func (c *call) judge(s Status) Status {
 		s.State = Canceled
 	case s.State == Canceled:
 		s = Status{State: Failed, Outputs: s.Outputs, Err: errs.New(errs.Canceled, "", "", "canceled in the outside world: %w", s.Err)}
-	case s.State == Lost && (s.Err == nil || s.Err.Error() == string(Lost)):
-		s.Err = errLost
 	}
 	return s
 }
 
-var errLost = &errs.Error{Code: errs.Unavailable, Err: errors.New("outcome unknown: the process that ran the operation ended before its outcome was recorded"),
-	Hint: "look at what it did, then resume to run it again"}
+// unknownOutcome is the error of an operation that was begun, and whose outcome
+// cannot be known any more; why is what the driver says.
+func unknownOutcome(why error) error {
+	e := &errs.Error{Code: errs.CodeOf(why), Err: fmt.Errorf("outcome unknown: %w", why),
+		Hint: "look at what it did; resume runs it again, and the metadata \"rerunnable: true\" of its node template lets that happen by itself"}
+	if why == nil {
+		e.Err = errors.New("outcome unknown: the process that ran the operation ended before its outcome was recorded")
+	}
+	if why == nil || e.Code == errs.Internal {
+		e.Code = errs.Unavailable
+	}
+	return e
+}
 
 func (c *call) mayRerun() bool {
 	return c.stopped == nil && c.run.canceled == nil && c.run.cause < 0 && (c.run.rerunLost || c.inst.rerunnable())
@@ -457,6 +469,7 @@ func (c *call) again(s Status) {
 	ev := c.event(OperationRetry)
 	ev.State, ev.Err, ev.Detail = string(s.State), s.Err.Error(), wait.String()
 	c.run.emit(ev, entryData{})
+	c.forget()
 	c.timer = c.run.after(wait, func() {
 		if c.turn == turn {
 			c.to(callWaiting)
@@ -508,7 +521,20 @@ func (c *call) end(s Status) {
 		r.fail(c.index, &OperationError{Step: c.step.ID, Instance: c.inst.ID, Interface: c.step.Interface,
 			Operation: c.step.Operation, Host: c.op.Host.Address, Attempts: c.op.Attempt, Err: s.Err})
 	}
+	c.forget()
 	c.leaveSubject()
+}
+
+// forget tells the driver, as soon as what is in the batch is on disk, that the
+// outcome of the attempt is.
+func (c *call) forget() {
+	r, driver, op := c.run, c.driver, c.op
+	if _, ok := driver.Driver.(Forgetter); !ok || op.Began.IsZero() {
+		return
+	}
+	r.batch.then = append(r.batch.then, func() {
+		r.inFlight.Go(func() { r.logPanic(op.ID, driver.forget(op)) })
+	})
 }
 
 // event is an event about this call.
@@ -536,7 +562,7 @@ func (c *call) runRecover() {
 func (c *call) recovered(status Status, err error) {
 	switch {
 	case err != nil:
-		c.outcome(Status{State: Lost, Err: fmt.Errorf("outcome unknown: %w", err)})
+		c.outcome(Status{State: Lost, Err: err})
 	case status.State != NotStarted:
 		c.started(status, nil)
 	case c.stopped != nil:

@@ -52,6 +52,16 @@ type Driver interface {
 	Cancel(ctx context.Context, h Handle) error
 }
 
+// Forgetter is a Driver (or a Runner) that keeps something, so that Recover can
+// tell how an operation ended, and wants to know when it may go.
+type Forgetter interface {
+	// Forget tells that the outcome of op's attempt is recorded: nobody will ask
+	// for it again. It is not called for an outcome that is recorded just before
+	// a crash, so a driver also has another way to find what nobody needs. It
+	// returns soon.
+	Forget(op *Operation)
+}
+
 // Handle names a running operation in the outside world. It is durable: it
 // works in another process after a crash.
 type Handle struct {
@@ -100,6 +110,10 @@ type Operation struct {
 	// Deployment, Run and Step say where the operation belongs; Attempt counts from 1.
 	Deployment, Run, Step string
 	Attempt               int
+	// Began is when the intent to run this attempt was recorded; zero where
+	// nobody knows. A driver that remembers only what is younger than some time
+	// must not conclude from what it does not find that an older one never began.
+	Began time.Time
 
 	// Instance is the ID of the node or relationship instance operated on.
 	Instance string

@@ -99,6 +99,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = hclog.NewNullLogger()
 	}
 	c.Drivers = slices.Clone(c.Drivers)
+	c.Store = pointed{c.Store}
 	return c
 }
 

@@ -264,21 +264,21 @@ func (l *live) context(op *Operation, inst *instance) map[string]string {
 	return c
 }
 
-// driverFor finds the driver of an operation: nil where nothing implements it
+// driverFor finds the driver of an operation: none where nothing implements it
 // and no driver claims it.
-func (e *Engine) driverFor(op *Operation) (Driver, error) {
+func (e *Engine) driverFor(op *Operation) (contained, error) {
 	for _, d := range e.cfg.Drivers {
 		d := contained{d}
 		ok, err := d.accepts(op)
 		if err != nil {
-			return nil, err
+			return contained{}, err
 		}
 		if ok {
 			return d, nil
 		}
 	}
 	if op.Primary == nil {
-		return nil, nil
+		return contained{}, nil
 	}
 	what := op.Primary.Path
 	if what == "" {
@@ -288,7 +288,7 @@ func (e *Engine) driverFor(op *Operation) (Driver, error) {
 	if len(op.Primary.Types) > 0 {
 		kind = "an artifact of type " + op.Primary.Types[0]
 	}
-	return nil, &errs.Error{Code: errs.Unimplemented, Op: "choose a driver for", Subject: what,
+	return contained{}, &errs.Error{Code: errs.Unimplemented, Op: "choose a driver for", Subject: what,
 		Err:  fmt.Errorf("no driver runs %s", kind),
 		Hint: "give the artifact a type that one of the drivers knows: " + strings.Join(e.driverNames(), ", ")}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/failpoint"
 )
 
 // contained calls the methods of a driver and makes a panic in one of them an
@@ -61,17 +62,39 @@ func (d contained) accepts(op *Operation) (ok bool, err error) {
 
 func (d contained) Start(ctx context.Context, op *Operation) (s Status, err error) {
 	defer d.catch("Start", &err)
-	return d.Driver.Start(ctx, op)
+	failpoint.Pass(failpoint.BeforeStart)
+	s, err = d.Driver.Start(ctx, op)
+	failpoint.Pass(failpoint.AfterStart)
+	return s, err
 }
 
 func (d contained) Recover(ctx context.Context, op *Operation) (s Status, err error) {
 	defer d.catch("Recover", &err)
-	return d.Driver.Recover(ctx, op)
+	failpoint.Pass(failpoint.BeforeRecover)
+	s, err = d.Driver.Recover(ctx, op)
+	failpoint.Pass(failpoint.AfterRecover)
+	return s, err
 }
 
 func (d contained) Cancel(ctx context.Context, h Handle) (err error) {
 	defer d.catch("Cancel", &err)
-	return d.Driver.Cancel(ctx, h)
+	failpoint.Pass(failpoint.BeforeCancel)
+	err = d.Driver.Cancel(ctx, h)
+	failpoint.Pass(failpoint.AfterCancel)
+	return err
+}
+
+// forget tells the driver that an outcome is recorded, if it wants to know.
+func (d contained) forget(op *Operation) (err error) {
+	f, ok := d.Driver.(Forgetter)
+	if !ok {
+		return nil
+	}
+	defer d.catch("Forget", &err)
+	failpoint.Pass(failpoint.BeforeForget)
+	f.Forget(op)
+	failpoint.Pass(failpoint.AfterForget)
+	return nil
 }
 
 // Poll asks again after each half of the handles where the driver panics, so
@@ -92,5 +115,8 @@ func (d contained) Poll(ctx context.Context, handles []Handle) ([]Status, error)
 
 func (d contained) pollOnce(ctx context.Context, handles []Handle) (s []Status, err error) {
 	defer d.catch("Poll", &err)
-	return d.Driver.Poll(ctx, handles)
+	failpoint.Pass(failpoint.BeforePoll)
+	s, err = d.Driver.Poll(ctx, handles)
+	failpoint.Pass(failpoint.AfterPoll)
+	return s, err
 }

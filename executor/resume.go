@@ -98,8 +98,16 @@ func (h *history) settings(v *vault, set *settings) error {
 func (r *run) restore(h *history) {
 	r.past = h
 	for _, s := range r.plan.Steps {
-		if past := h.steps[s.ID]; past != nil && past.unmet {
+		past := h.steps[s.ID]
+		if past == nil {
+			continue
+		}
+		if past.unmet {
 			r.unmet[s.ID] = true
+		}
+		// What an earlier process worked on is worked on by this run.
+		if inst := r.live.instances[s.Instance]; inst != nil {
+			inst.worked = true
 		}
 	}
 	r.steps.restore(func(i int) bool {
@@ -119,6 +127,7 @@ func (r *run) restore(h *history) {
 // reopen takes up a call that an earlier process had begun.
 func (c *call) reopen(past *stepHistory) {
 	c.began = past.began
+	c.op.Began = past.began
 	if err := c.run.live.fill(c.run, c.step, c.op); err != nil {
 		c.run.eng.cfg.Logger.Warn("the inputs of an interrupted operation cannot be evaluated any more",
 			"operation", c.op.ID, "error", c.run.live.secrets.String(err.Error()))

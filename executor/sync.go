@@ -75,6 +75,13 @@ func (d syncDriver) Recover(ctx context.Context, op *Operation) (Status, error) 
 	return Status{State: Lost}, nil
 }
 
+// Forget is the Runner's own, if it is a Forgetter.
+func (d syncDriver) Forget(op *Operation) {
+	if f, ok := d.Runner.(Forgetter); ok {
+		f.Forget(op)
+	}
+}
+
 func (d syncDriver) Cancel(ctx context.Context, h Handle) error {
 	if p, ok := d.Runner.(Poller); ok {
 		return p.Cancel(ctx, h)
