@@ -25,13 +25,27 @@ type function struct {
 	// with the function's name as its key and something else as its value is
 	// data, such as a Credential that consists of a token.
 	listOnly bool
-	eval     func(e *evaluation, c *Call, args []any) (any, error)
+	// takes are the kinds of the arguments; the last stands for all that follow.
+	takes []kindSet
+	// alike tells that all arguments are of one type.
+	alike bool
+	// gives names the type of the result, where it is always the same; same
+	// tells that it is that of the arguments, and typeOf finds it otherwise.
+	gives  string
+	same   bool
+	typeOf func(t typing, c *Call) *Schema
+	// asks tells that the result depends on the running deployment or on where
+	// the call stands, except for $value.
+	asks bool
+	// section is where the specification describes the function.
+	section string
+	eval    func(e *evaluation, c *Call, args []any) (any, error)
 }
 
 // functionsOf returns the functions of a version.
 func functionsOf(v *versionTable) []*function {
 	all := []*function{}
-	for _, f := range slices.Concat([]*function{valueFunction}, graphFunctions, stringFunctions, booleanFunctions) {
+	for _, f := range slices.Concat(functionTables...) {
 		if f.from <= v.level && v.level <= f.to {
 			all = append(all, f)
 		}
@@ -42,15 +56,29 @@ func functionsOf(v *versionTable) []*function {
 // functionNamed returns the function of that name in a version, or nil.
 func functionNamed(name string, v *versionTable) *function {
 	known := func(f *function) bool { return f.name == name && f.from <= v.level && v.level <= f.to }
-	for _, table := range [][]*function{graphFunctions, stringFunctions, booleanFunctions} {
+	for _, table := range functionTables {
 		if i := slices.IndexFunc(table, known); i >= 0 {
 			return table[i]
 		}
 	}
-	if known(valueFunction) {
-		return valueFunction
-	}
 	return nil
+}
+
+// functionTables are the functions built into the language.
+var functionTables = [][]*function{
+	graphFunctions, stringFunctions, booleanFunctions, setFunctions, numberFunctions, contextFunctions,
+}
+
+// replacedFunctions are functions and constraints of 1.x that TOSCA 2.0 does
+// not have, with what to write instead.
+var replacedFunctions = map[string]string{
+	"in_range":             "Combine $greater_or_equal and $less_or_equal with $and.",
+	"min_length":           "Write $greater_or_equal: [ { $length: [ $value ] }, 1 ].",
+	"max_length":           "Write $less_or_equal: [ { $length: [ $value ] }, 1 ].",
+	"pattern":              "Use $matches; it looks for the pattern anywhere in the text unless that begins with ^ and ends with $.",
+	"schema":               "Give the value a data type instead of a schema in another language.",
+	"get_operation_output": "Map the output to an attribute under outputs of the operation, and use $get_attribute.",
+	"get_nodes_of_type":    "Use a requirement with a count, or name the nodes.",
 }
 
 // parseValue reads a value. It reports calls that are wrong in themselves
@@ -222,6 +250,12 @@ func (p *valueParser) lookup(name string, rng Range) *function {
 	prefix := p.version.functionPrefix
 	d := p.sink.errorf("unknown-function", rng, "there is no function %s%s in %s", prefix, name, p.version.section)
 	d.Suggestion = nearest(name, names)
+	d.Section = p.version.section + ", 10.1"
+	if instead := replacedFunctions[name]; instead != "" {
+		d.Suggestion, d.Detail = "", instead
+		d.Section = p.version.section + ", 10.2"
+		return nil
+	}
 	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
 	return nil
 }

@@ -11,17 +11,17 @@ import (
 //
 // Source: TOSCA 1.3 sections 4.4 to 4.8, TOSCA 2.0 section 10.2.1.
 var graphFunctions = []*function{
-	{name: "get_input", from: 10, to: 20, min: 1, max: Unbounded,
+	{name: "get_input", asks: true, from: 10, to: 20, min: 1, max: Unbounded,
 		usage: "get_input: name, or [name, key or index, ...]", eval: evalGetInput},
-	{name: "get_property", from: 10, to: 20, min: 2, max: Unbounded,
+	{name: "get_property", asks: true, from: 10, to: 20, min: 2, max: Unbounded,
 		usage: "get_property: [entity, requirement or capability (optional), property, key or index, ...]", eval: evalGetProperty},
-	{name: "get_attribute", from: 10, to: 20, min: 2, max: Unbounded,
+	{name: "get_attribute", asks: true, from: 10, to: 20, min: 2, max: Unbounded,
 		usage: "get_attribute: [entity, requirement or capability (optional), attribute, key or index, ...]", eval: evalGetAttribute},
-	{name: "get_operation_output", from: 10, to: 13, min: 4, max: Unbounded,
+	{name: "get_operation_output", asks: true, from: 10, to: 13, min: 4, max: Unbounded,
 		usage: "get_operation_output: [entity, interface, operation, output]", eval: evalGetOperationOutput},
-	{name: "get_nodes_of_type", from: 10, to: 13, min: 1, max: 1,
+	{name: "get_nodes_of_type", asks: true, from: 10, to: 13, min: 1, max: 1,
 		usage: "get_nodes_of_type: type", eval: evalGetNodesOfType},
-	{name: "get_artifact", from: 10, to: 20, min: 2, max: 4,
+	{name: "get_artifact", asks: true, from: 10, to: 20, min: 2, max: 4,
 		usage: "get_artifact: [entity, artifact, location (optional), remove (optional)]", eval: evalGetArtifact},
 }
 
@@ -31,7 +31,58 @@ var graphFunctions = []*function{
 //
 // Source: TOSCA 2.0 section 10.2.1.
 var valueFunction = &function{name: "value", from: 20, to: 20, min: 0, max: Unbounded,
-	usage: "value, or value: [key or index, ...]", eval: evalValue}
+	usage: "value, or value: [key or index, ...]", section: "10.2.1.5", eval: evalValue, typeOf: typeOfValue}
+
+// typeOfValue follows the keys of $value into the type that the clause is about.
+func typeOfValue(t typing, c *Call) *Schema {
+	args, ok := staticArgs(c)
+	if !ok {
+		return nil
+	}
+	return t.subject.at(args)
+}
+
+// at follows keys and indices into a schema; nil where they lead to no known one.
+func (sc *Schema) at(rest []any) *Schema {
+	for _, key := range rest {
+		if sc == nil || sc.Type == nil {
+			return nil
+		}
+		name, _ := text(key)
+		sc = sc.under(sc.property(name))
+	}
+	return sc
+}
+
+// contextFunctions depend on where they stand.
+//
+// Source: TOSCA 2.0 sections 10.2.1.5 to 10.2.1.7.
+var contextFunctions = []*function{
+	valueFunction,
+	{name: "node_index", asks: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
+		usage: "node_index", section: "10.2.1.6", eval: evalNodeIndex},
+	{name: "relationship_index", asks: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
+		usage: "relationship_index", section: "10.2.1.7", eval: evalRelationshipIndex},
+}
+
+// evalNodeIndex is the number of the node among those of its template; in a
+// relationship, that of the node that has the requirement.
+func evalNodeIndex(e *evaluation, _ *Call, _ []any) (any, error) {
+	switch {
+	case e.self.Node != nil:
+		return int64(max(e.self.Index, e.self.Node.Index)), nil
+	case e.self.Relationship != nil && e.self.Relationship.Requirement != nil:
+		return int64(max(e.self.Index, e.self.Relationship.Requirement.Source.Index)), nil
+	}
+	return nil, misplaced("$node_index", "a node template")
+}
+
+func evalRelationshipIndex(e *evaluation, _ *Call, _ []any) (any, error) {
+	if r := e.self.Relationship; r != nil && r.Requirement != nil {
+		return int64(r.Requirement.Index), nil
+	}
+	return nil, misplaced("$relationship_index", "a requirement or a relationship")
+}
 
 func evalValue(e *evaluation, _ *Call, args []any) (any, error) {
 	if e.subject == nil {

@@ -14,16 +14,18 @@ import (
 //
 // Source: TOSCA 1.3 section 4.3, TOSCA 2.0 section 10.2.4.
 var stringFunctions = []*function{
-	{name: "concat", from: 10, to: 13, min: 1, max: Unbounded, pure: true, listOnly: true,
-		usage: "concat: [text, text, ...]", eval: evalConcat},
-	{name: "concat", from: 20, to: 20, min: 0, max: Unbounded, pure: true,
-		usage: "concat: [text or list, ...]", eval: evalConcatLists},
-	{name: "join", from: 10, to: 20, min: 1, max: 2, pure: true, listOnly: true,
-		usage: "join: [[text, text, ...], delimiter]", eval: evalJoin},
-	{name: "token", from: 10, to: 13, min: 3, max: 3, pure: true, listOnly: true,
-		usage: "token: [text, separator, index]", eval: evalToken},
-	{name: "token", from: 20, to: 20, min: 3, max: 3, pure: true,
-		usage: "token: [text, separators, index]", eval: evalTokenSet},
+	{name: "concat", from: 10, to: 13, min: 1, max: Unbounded, pure: true, listOnly: true, gives: "string",
+		usage: "concat: [text, text, ...]", section: "4.3.1", eval: evalConcat},
+	{name: "concat", from: 20, to: 20, min: 1, max: Unbounded, pure: true, takes: []kindSet{scalarOrList}, same: true,
+		usage: "concat: [text or list, ...]", section: "10.2.3.2", eval: evalConcatLists},
+	{name: "join", from: 10, to: 13, min: 1, max: 2, pure: true, listOnly: true, takes: []kindSet{listKind, textKind}, gives: "string",
+		usage: "join: [[text, text, ...], delimiter]", section: "4.3.2", eval: evalJoin},
+	{name: "join", from: 20, to: 20, min: 1, max: 2, pure: true, takes: []kindSet{listKind, textKind}, gives: "string",
+		usage: "join: [[text, text, ...], delimiter]", section: "10.2.3.3", eval: evalJoin},
+	{name: "token", from: 10, to: 13, min: 3, max: 3, pure: true, listOnly: true, gives: "string",
+		usage: "token: [text, separator, index]", section: "4.3.3", eval: evalToken},
+	{name: "token", from: 20, to: 20, min: 3, max: 3, pure: true, takes: []kindSet{textKind, textKind, integerKind}, gives: "string",
+		usage: "token: [text, separators, index]", section: "10.2.3.4", eval: evalTokenSet},
 }
 
 // argumentText renders an argument of a function that takes text.
@@ -59,19 +61,13 @@ func evalConcatLists(e *evaluation, c *Call, args []any) (any, error) {
 		}
 		joined = append(joined, list...)
 	}
-	if len(args) == 0 {
-		return "", nil
-	}
 	return joined, nil
 }
 
 func evalJoin(_ *evaluation, _ *Call, args []any) (any, error) {
 	list, ok := args[0].([]any)
 	if !ok {
-		if args[0] == nil {
-			return nil, &errs.Error{Code: errs.FailedPrecondition, Err: errors.New("argument 1 has no value yet")}
-		}
-		return nil, &errs.Error{Code: errs.InvalidArgument, Err: fmt.Errorf("argument 1 is a %s, not a list: %s", kindOf(args[0]), show(args[0]))}
+		return nil, wrongArgument(args, 0, "a list")
 	}
 	delimiter := ""
 	if len(args) > 1 {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -180,11 +179,11 @@ func patternFault(err error) string {
 // operator schema is not checked, nor is an operand that asks the running
 // deployment: see Satisfies.
 func (c *Constraint) Check(value any, schema *Schema) error {
-	return c.checkStatic(normalize(value), schema.primitive())
+	return c.checkStatic(normalize(value), schema)
 }
 
 // checkStatic checks data with an operand that does not need a deployment.
-func (c *Constraint) checkStatic(data any, p primitive) error {
+func (c *Constraint) checkStatic(data any, sc *Schema) error {
 	if c.Op == "schema" {
 		return nil
 	}
@@ -192,12 +191,12 @@ func (c *Constraint) checkStatic(data any, p primitive) error {
 		if c.isValidation() {
 			return c.isTrue(operand, data)
 		}
-		return c.check(data, operand, p)
+		return c.check(data, operand, sc.primitive())
 	}
 	if !c.isValidation() || c.asksDeployment() {
 		return nil
 	}
-	e := evaluation{subject: &data}
+	e := evaluation{subject: &data, subjectSchema: sc}
 	result, err := e.value(c.Value)
 	if err != nil {
 		return err
@@ -213,7 +212,7 @@ func (c *Constraint) isValidation() bool { return c.validation }
 func (c *Constraint) asksDeployment() bool {
 	asks := false
 	c.Value.eachCall(func(call *Call) {
-		asks = asks || slices.Contains(graphFunctions, call.function)
+		asks = asks || call.function == nil || call.function.asks
 	})
 	return asks
 }
@@ -234,7 +233,7 @@ func Satisfies(value any, schema *Schema, constraints []*Constraint, eval func(*
 	for _, c := range constraints {
 		_, static := c.Value.Static()
 		if static || c.isValidation() && !c.asksDeployment() {
-			if err := c.checkStatic(value, schema.primitive()); err != nil {
+			if err := c.checkStatic(value, schema); err != nil {
 				return err
 			}
 			continue

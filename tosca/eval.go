@@ -47,6 +47,8 @@ type evaluation struct {
 	active       []reference
 	// subject is what $value stands for; nil outside of a validation clause.
 	subject *any
+	// subjectSchema is the type of the subject; nil where it is not known.
+	subjectSchema *Schema
 }
 
 // reference is a value being evaluated, to notice loops: a value of a type is

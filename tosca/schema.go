@@ -51,8 +51,8 @@ func (c *valueChecker) value(sc *Schema, v *Value) {
 		ok = c.scalar(p, v)
 	}
 	if ok {
-		c.constraints(sc.Type.Constraints, p, v)
-		c.constraints(sc.Constraints, p, v)
+		c.constraints(sc.Type.Constraints, sc, v)
+		c.constraints(sc.Constraints, sc, v)
 	}
 }
 
@@ -175,7 +175,7 @@ func (c *valueChecker) scalar(p primitive, v *Value) bool {
 	return true
 }
 
-func (c *valueChecker) constraints(constraints []*Constraint, p primitive, v *Value) {
+func (c *valueChecker) constraints(constraints []*Constraint, sc *Schema, v *Value) {
 	if len(constraints) == 0 {
 		return
 	}
@@ -184,7 +184,7 @@ func (c *valueChecker) constraints(constraints []*Constraint, p primitive, v *Va
 		return
 	}
 	for _, k := range constraints {
-		if err := k.checkStatic(data, p); err != nil {
+		if err := k.checkStatic(data, sc); err != nil {
 			d := c.fault("constraint-violated", v, err.Error(), nil)
 			d.Related = append(d.Related, RelatedRange{Range: k.Range, Message: "the constraint"})
 		}

@@ -80,7 +80,7 @@ func TestParseValueOfTosca2(t *testing.T) {
 		"{$less_or_equal: [1, 1]}":             true,
 		"{$valid_values: [3, [1, 2, 3]]}":      true,
 		"{$matches: [abc, 'a.c']}":             true,
-		"{$matches: [abcd, 'a.c']}":            false,
+		"{$matches: [abcd, '^a.c$']}":          false,
 		"{$has_prefix: [abc, ab]}":             true,
 		"{$has_suffix: [[1, 2], [2]]}":         true,
 		"{$length: [[1, 2]]}":                  int64(2),
