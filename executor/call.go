@@ -201,7 +201,7 @@ func (c *call) intend() {
 	c.began = now()
 	c.op.Began = c.began
 	c.run.setState(c.inst, c.step.Enter, "")
-	err := c.run.live.fill(c.run, c.step, c.op)
+	err := c.run.live.fill(c.run, c.step, c.op, c.driver)
 	c.run.emit(c.event(OperationStarted), entryData{Driver: c.driver.Name()})
 	if err != nil {
 		c.outcome(Status{State: Failed, Err: err})

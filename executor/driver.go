@@ -142,6 +142,13 @@ type Operation struct {
 	// NODE, INSTANCE, HOST, SOURCE_NODE, TARGET_NODE and their values.
 	Context map[string]string
 
+	// Self is the node (the source, for a relationship's operation) with its
+	// values, Hosts what it is hosted on, nearest first, and Targets what its
+	// requirements lead to. They are filled for a Surveyor only.
+	Self    *Resource
+	Hosts   []*Resource
+	Targets []Target
+
 	// Host is where it runs.
 	Host Host
 	// Timeout is how long it may run; zero for no limit. The engine keeps it.

@@ -128,8 +128,8 @@ func operationID(deployment, run string, s *workflow.Step) string {
 }
 
 // fill gives the operation what is known only when it starts: host, inputs,
-// secrets and context.
-func (l *live) fill(r *run, s *workflow.Step, op *Operation) error {
+// secrets and context, and the values around it where its driver wants them.
+func (l *live) fill(r *run, s *workflow.Step, op *Operation, driver Driver) error {
 	svc, inst := l.serviceOf(s), l.instances[s.Instance]
 	e := env{live: l, service: svc, arguments: r.arguments}
 	self := inst.entity(svc.template)
@@ -158,6 +158,11 @@ func (l *live) fill(r *run, s *workflow.Step, op *Operation) error {
 		if err := l.activityInputs(op, s, self, e); err != nil {
 			return err
 		}
+	}
+	if surveys, err := (contained{driver}).surveys(op); err != nil {
+		return err
+	} else if surveys {
+		l.survey(op, inst, e)
 	}
 	op.Secrets = l.secrets.Texts()
 	op.Context = l.context(op, inst)

@@ -55,6 +55,20 @@ func (d contained) catch(method string, err *error) {
 		Hint: "this is a defect of the driver: report it with the stack that the log shows"}
 }
 
+// surveys asks a Surveyor; no other driver surveys.
+func (d contained) surveys(op *Operation) (ok bool, err error) {
+	inner := d.Driver
+	if c, ok := inner.(contained); ok {
+		inner = c.Driver
+	}
+	s, ok := inner.(Surveyor)
+	if !ok {
+		return false, nil
+	}
+	defer d.catch("Surveys", &err)
+	return s.Surveys(op), nil
+}
+
 func (d contained) accepts(op *Operation) (ok bool, err error) {
 	defer d.catch("Accepts", &err)
 	return d.Driver.Accepts(op), nil

@@ -128,7 +128,7 @@ func (r *run) restore(h *history) {
 func (c *call) reopen(past *stepHistory) {
 	c.began = past.began
 	c.op.Began = past.began
-	if err := c.run.live.fill(c.run, c.step, c.op); err != nil {
+	if err := c.run.live.fill(c.run, c.step, c.op, c.driver); err != nil {
 		c.run.eng.cfg.Logger.Warn("the inputs of an interrupted operation cannot be evaluated any more",
 			"operation", c.op.ID, "error", c.run.live.secrets.String(err.Error()))
 	}
