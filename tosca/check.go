@@ -179,7 +179,7 @@ func (c *checker) artifact(a *Artifact, sev Severity) {
 	}
 	dia := c.s.errorf(codeMissingArtifact, a.Range, "the file %q does not exist", a.Path)
 	dia.Severity = sev
-	dia.Suggestion = (&reader{fsys: c.fsys}).neighbour(a.Path)
+	dia.Suggestion = neighbour(c.fsys, a.Path)
 	dia.Detail = "Paths are relative to the file that declares them; a leading / means the root of the archive."
 	if sev == Warning {
 		dia.Detail += " No node uses the type that declares it."

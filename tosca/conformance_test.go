@@ -26,7 +26,9 @@ import (
 //
 // "invalid" lists exactly the errors, "warning" exactly the warnings of a valid
 // template, and "valid" wants neither. A code is followed by its line in the
-// entry file, where given. The first file is the entry.
+// entry file, where given. The first file is the entry. Files below profiles/
+// are on the search path of profiles, those below web/ are what is fetched for
+// https: URLs.
 type conformanceCase struct {
 	clause string
 	kind   string
@@ -90,7 +92,7 @@ func parseConformanceCase(file string) (*conformanceCase, error) {
 
 // check returns what is not as wanted; empty where all is.
 func (c *conformanceCase) check() string {
-	_, ds := Load(c.fsys, c.entry, &Options{Inputs: c.inputs, SkipArtifactFiles: true})
+	_, ds := Load(c.fsys, c.entry, c.options())
 	severity := Error
 	if c.kind != "invalid" && !ds.HasErrors() {
 		severity = Warning
@@ -116,6 +118,19 @@ func (c *conformanceCase) check() string {
 		return fmt.Sprintf("missing: %s\n%s", strings.Join(missing, ", "), report(ds))
 	}
 	return ""
+}
+
+func (c *conformanceCase) options() *Options {
+	opts := &Options{Inputs: c.inputs, SkipArtifactFiles: true}
+	if sub, err := fs.Sub(c.fsys, "profiles"); err == nil {
+		opts.Profiles = []fs.FS{sub}
+	}
+	if _, err := fs.Stat(c.fsys, "web"); err == nil {
+		opts.Fetch = func(url string) ([]byte, error) {
+			return fs.ReadFile(c.fsys, "web/"+strings.TrimPrefix(url, "https://"))
+		}
+	}
+	return opts
 }
 
 // TestConformance runs the project's own conformance suite.

@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -12,25 +13,47 @@ import (
 // readAll reads a file with all that it imports. Files are linked before
 // their imports are followed, so that a cycle of imports ends.
 //
-// Source: TOSCA 1.3 section 3.6.8 and 3.10.3.6, TOSCA 2.0 section 6.7.
+// Source: TOSCA 1.3 section 3.6.8 and 3.10.3.6, TOSCA 2.0 section 6.8.
 func (r *reader) readAll(name string) *document {
-	entry := r.open(name, nil, nil)
+	entry := r.open(name, nil, nil, ".")
+	all := declared{}
 	for i := 0; i < len(r.order); i++ {
 		d := r.order[i]
-		d.repositories = map[string]*Repository{}
-		for _, f := range d.entries(d.root.Get("repositories"), "repositories") {
-			d.repositories[f.Key.Text] = d.repository(f)
-		}
 		d.profiles = r.implicitProfiles(d.v)
-		for _, item := range d.items(d.root.Get("imports"), "imports") {
+		for _, item := range r.imports(d) {
 			r.follow(d, item)
 		}
 		d.declare()
+		all.add(d)
+		for _, imp := range d.imports {
+			if imp.doc.builtin {
+				all.add(imp.doc)
+			}
+		}
+		d.declared = all
 		if d != entry {
 			d.entry, d.borrowed = entry, map[nameKey]bool{}
 		}
 	}
 	return entry
+}
+
+// imports returns the items under "imports". Early drafts of 1.0 have a map of
+// names, and templates are found with a lone file name.
+func (r *reader) imports(d *document) []*yamlx.Node {
+	n := d.root.Get("imports")
+	if n.IsNull() || n.Kind == yamlx.Sequence || d.v.v2() {
+		return d.items(n, "imports")
+	}
+	d.warnf(codeOddImport, n, "imports is a %s, not a list; taken as meant", n.Kind)
+	if n.Kind == yamlx.Scalar {
+		return []*yamlx.Node{n}
+	}
+	var list []*yamlx.Node
+	for _, f := range n.Fields {
+		list = append(list, f.Value)
+	}
+	return list
 }
 
 // implicitProfiles are what a file of that version sees without importing it.
@@ -57,34 +80,64 @@ func simpleProfile(name string) *document {
 
 // follow reads what one item of "imports" names.
 func (r *reader) follow(d *document, item *yamlx.Node) {
-	spec := item
-	if item.Kind == yamlx.Mapping && len(item.Fields) == 1 && !importKeyname(item.Fields[0].Key.Text) {
-		spec = item.Fields[0].Value // the named form of 1.0
-	}
-	imp := docImport{}
-	var target *yamlx.Node
-	var repo *yamlx.Node
-	switch {
-	case spec.Kind == yamlx.Scalar && !spec.IsNull():
-		target = spec
-	case spec.Kind == yamlx.Mapping:
-		d.fields(spec, "import")
-		target, repo = either(spec, "file", "url"), spec.Get("repository")
-		imp.prefix = d.text(either(spec, "namespace_prefix", "namespace"), "the namespace")
-		if p := spec.Get("profile"); !p.IsNull() {
-			imp.doc = r.profileNamed(d, p)
-			d.link(imp)
-			return
+	spec := d.importSpec(item)
+	if spec.Kind == yamlx.Scalar && !spec.IsNull() {
+		if name, root, ok := r.locate(d, spec, nil); ok {
+			d.link(docImport{doc: r.open(name, d, spec, root)})
 		}
+		return
 	}
-	if target.IsNull() || target.Kind != yamlx.Scalar {
+	if spec.Kind != yamlx.Mapping {
 		d.wrongShape(item, "an import", "a file name, or a map with the keyname "+d.v.importFile)
 		return
 	}
-	if name, ok := r.locate(d, target, repo); ok {
-		imp.doc = r.open(name, d, target)
-		d.link(imp)
+	d.fields(spec, "import")
+	target, named, repo := either(spec, "file", "url"), spec.Get("profile"), spec.Get("repository")
+	imp := docImport{prefix: d.text(either(spec, "namespace_prefix", "namespace"), "the namespace")}
+	switch {
+	case !named.IsNull() && !target.IsNull():
+		d.oddImport(named, "an import names a url or a profile, not both")
+	case !named.IsNull() && !repo.IsNull():
+		d.oddImport(repo, "a profile is not imported from a repository; only a url is")
+	case !named.IsNull():
+		imp.doc = r.profileNamed(d, named)
+	case target.IsNull():
+		dia := d.errorf(codeMissingKeyname, item, "an import must have the keyname %s%s", d.v.importFile, d.v.importOr)
+		dia.Section = d.v.section + ", " + d.v.importSection
+	case target.Kind != yamlx.Scalar:
+		d.wrongShape(target, "an import's "+d.v.importFile, "a string")
+	default:
+		if name, root, ok := r.locate(d, target, repo); ok {
+			imp.doc = r.open(name, d, target, root)
+		}
 	}
+	d.link(imp)
+}
+
+func (d *document) oddImport(n *yamlx.Node, why string) {
+	d.errorf(codeImportConflict, n, "%s", why).Section = d.v.section + ", " + d.v.importSection
+}
+
+// importSpec unwraps the named forms of 1.x: "- name: file", "- name: {file:
+// ...}", and the same with the name's entry one level too high.
+func (d *document) importSpec(item *yamlx.Node) *yamlx.Node {
+	if item.Kind != yamlx.Mapping || len(item.Fields) == 0 || d.v.v2() {
+		return item
+	}
+	first := item.Fields[0]
+	if importKeyname(first.Key.Text) {
+		return item
+	}
+	if len(item.Fields) == 1 {
+		return first.Value
+	}
+	if first.Value.IsNull() && item.Get("file") != nil {
+		d.warnf(codeOddImport, first.Key, "what belongs to the import %q is not indented below it; taken as meant", first.Key.Text)
+		rest := *item
+		rest.Fields = item.Fields[1:]
+		return &rest
+	}
+	return item
 }
 
 func (d *document) link(imp docImport) {
@@ -108,65 +161,118 @@ func either(n *yamlx.Node, a, b string) *yamlx.Node {
 	return n.Get(b)
 }
 
-// locate makes a path inside the file system of what an import names.
-func (r *reader) locate(d *document, target, repo *yamlx.Node) (string, bool) {
-	name, dir := target.Text, path.Dir(d.name)
-	if !repo.IsNull() {
-		def := d.repositories[repo.Text]
-		if def == nil {
-			dia := d.errorf(codeUnknownRepository, repo, "there is no repository %q", repo.Text)
-			dia.Suggestion = nearest(repo.Text, sortedKeys(d.repositories))
-			return "", false
-		}
-		if isURL(def.URL) {
-			d.remote(target, def.URL)
-			return "", false
-		}
-		name = path.Join(def.URL, strings.TrimPrefix(name, "/"))
+// locate makes a path of what an import names, and tells the root of the
+// repository that it lies in.
+//
+// Source: TOSCA 2.0 section 6.8.2.2.
+func (r *reader) locate(d *document, target, repo *yamlx.Node) (name, base string, ok bool) {
+	if repo.IsNull() {
+		return r.place(d, target, target.Text)
 	}
-	if isURL(name) {
-		d.remote(target, name)
-		return "", false
+	def := d.repositoryNamed(d.text(repo, "the repository"))
+	if def == nil {
+		dia := d.errorf(codeUnknownRepository, repo, "there is no repository %q", repo.Text)
+		dia.Suggestion = nearest(repo.Text, sortedKeys(d.repositories))
+		return "", "", false
 	}
-	resolved, ok := resolvePath(dir, name)
+	if isURL(target.Text) {
+		if d.v.v2() {
+			d.oddImport(repo, "an import by a URL with a scheme cannot name a repository too")
+			return "", "", false
+		}
+		d.warnf(codeOddImport, repo, "the repository has no effect on a URL with a scheme")
+		return r.place(d, target, target.Text)
+	}
+	// The repository's own folder is the root of what lies in it.
+	folder, _, ok := r.place(d, target, def.URL)
 	if !ok {
-		d.errorf(codeEscape, target, "the import %q leads out of the archive", name).Detail =
-			"Paths are relative to the importing file; a leading / means the root of the archive."
+		return "", "", false
 	}
-	return resolved, ok
+	name = path.Join(folder, target.Text)
+	if !within(folder, name) {
+		d.escape(target, target.Text)
+		return "", "", false
+	}
+	return name, folder, true
+}
+
+// place returns the path of a file name or URL as a file writes it.
+func (r *reader) place(d *document, n *yamlx.Node, text string) (name, base string, ok bool) {
+	switch scheme(text) {
+	case "":
+	case "file":
+		if text = filePath(text); text == "" {
+			d.remote(n, n.Text)
+			return "", "", false
+		}
+	default:
+		name, err := urlPath(text)
+		if err != nil {
+			d.errorf(codeRemoteImport, n, "the URL %q cannot be used: %v", text, err)
+			return "", "", false
+		}
+		if !r.src.reaches(name) {
+			d.remote(n, text)
+			return "", "", false
+		}
+		return name, hostFolder(name), true
+	}
+	name, ok = d.resolve(text)
+	if !ok {
+		d.escape(n, text)
+	}
+	return name, d.base, ok
+}
+
+// filePath returns the path of a file: URL, or "" for one of another machine.
+func filePath(text string) string {
+	text = text[len("file:"):]
+	if host, ok := strings.CutPrefix(text, "//"); ok {
+		host, rest, _ := strings.Cut(host, "/")
+		if host != "" && host != "localhost" {
+			return ""
+		}
+		text = "/" + rest
+	}
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+func (d *document) escape(n *yamlx.Node, name string) {
+	d.errorf(codeEscape, n, "the import %q leads out of the archive", name).Detail =
+		"Paths are relative to the importing file; a leading / means the root of the archive."
 }
 
 func (d *document) remote(n *yamlx.Node, url string) {
 	d.errorf(codeRemoteImport, n, "%q would have to be fetched from the network", url).Detail =
-		"Loading never does that. Put the file into the archive and import it by its path."
+		"Loading does that only where the program allows it (Options.Fetch). Else put the file into the archive and import it by its path."
 }
 
-// resolvePath resolves a path against a folder inside the file system; a
-// leading slash means the root. ok is false where it leads out.
-func resolvePath(dir, name string) (resolved string, ok bool) {
+// resolve returns the path of a file that a file names: relative to it, or
+// with a leading slash to the root of its repository. ok is false where it
+// leads out.
+func (d *document) resolve(name string) (resolved string, ok bool) {
+	dir := path.Dir(d.name)
 	if rest, rooted := strings.CutPrefix(name, "/"); rooted {
-		dir, name = ".", rest
+		dir, name = d.base, rest
 	}
 	p := path.Join(dir, name)
-	return p, p != ".." && !strings.HasPrefix(p, "../")
+	return p, within(d.base, p)
 }
 
-func isURL(s string) bool {
-	scheme, _, ok := strings.Cut(s, "://")
-	return ok && scheme != "" && !strings.ContainsAny(scheme, "/.")
-}
-
-// profileNamed returns the built-in profile that an import of 2.0 names.
-func (r *reader) profileNamed(d *document, n *yamlx.Node) *document {
-	if p := builtinProfile(d.text(n, "the profile")); p != nil {
-		return p
+// within tells whether a clean path is a folder or lies in it.
+func within(folder, p string) bool {
+	if folder == "." {
+		return p != ".." && !strings.HasPrefix(p, "../")
 	}
-	dia := d.errorf(codeUnknownProfile, n, "there is no profile %q", n.Text)
-	dia.Suggestion = nearest(n.Text, profile.Names())
-	dia.Detail = "Built in are " + strings.Join(profile.Names(), ", ") + "."
-	return nil
+	return p == folder || strings.HasPrefix(p, folder+"/")
 }
 
+// repository reads a repository definition.
+//
+// Source: TOSCA 1.3 section 3.6.6, TOSCA 2.0 section 6.5.
 func (d *document) repository(f yamlx.Field) *Repository {
 	repo := &Repository{Name: f.Key.Text, Range: d.rng(f.Key)}
 	if f.Value.Kind == yamlx.Scalar {
@@ -185,26 +291,23 @@ func (d *document) repository(f yamlx.Field) *Repository {
 
 // profiles holds the built-in profiles, each parsed once a process and
 // immutable from then on.
-var profiles sync.Map // name to func() *document
+var profiles sync.Map // file to func() *document
 
 // builtinProfile returns a built-in profile with its types resolved, or nil
 // where there is none of that name.
 func builtinProfile(name string) *document {
-	if once, ok := profiles.Load(name); ok {
-		return once.(func() *document)()
-	}
 	file, content, ok := profile.Open(name)
 	if !ok {
 		return nil
 	}
-	once, _ := profiles.LoadOrStore(name, sync.OnceValue(func() *document { return parseProfile(name, file, content) }))
+	once, _ := profiles.LoadOrStore(file, sync.OnceValue(func() *document { return parseProfile(name, file, content) }))
 	return once.(func() *document)()
 }
 
 // parseProfile parses a built-in profile. Its faults stay in the sink of the
 // document: tests see to it that there are none.
 func parseProfile(name, file string, content []byte) *document {
-	d := &document{name: file, builtin: true, s: &sink{}}
+	d := &document{name: file, base: ".", builtin: true, s: &sink{}}
 	root, faults := yamlx.Parse(content, yamlx.Limits{})
 	for _, f := range faults {
 		d.s.errorf(yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", f.Message)
@@ -213,6 +316,7 @@ func parseProfile(name, file string, content []byte) *document {
 	if d.v == nil {
 		d.v = versionNamed("tosca_simple_yaml_1_3")
 	}
+	d.nameProfile(nil)
 	if name != d.v.profile && !d.v.v2() {
 		d.profiles = []*document{simpleProfile(d.v.profile)}
 	}

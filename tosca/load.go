@@ -16,6 +16,21 @@ type Options struct {
 	CheckInputs bool
 	// SkipArtifactFiles does not check that the files of artifacts exist.
 	SkipArtifactFiles bool
+	// Profiles are file systems in which profiles are looked for by the name
+	// that an import of TOSCA 2.0 gives, the first before the others and all
+	// before the built-in ones: folders of profiles, or the contents of archives
+	// (csar.Archive.FS). The profile "org.example:1.0" is found fastest in
+	// org/example/1.0/profile.yaml or org.example/1.0/profile.yaml; else any
+	// file ending in .yaml or .yml is taken whose keyname "profile" has that
+	// name. Default: none.
+	Profiles []fs.FS
+	// Fetch gets the bytes of a file that an import, or the implementation of an
+	// operation, names by a URL, itself or through a repository. The URL is
+	// absolute. At most Limits.Imports files of Limits.FileSize are fetched;
+	// Fetch should bound what it reads itself, and where it reads it from, as
+	// csar.HTTPFetcher does. Default: nothing is fetched, and such an import is
+	// an error.
+	Fetch func(url string) ([]byte, error)
 	// Limits bound what a template can make large. Zero fields mean the defaults of DefaultLimits.
 	Limits Limits
 }
@@ -28,7 +43,7 @@ type Limits struct {
 	Depth int
 	// Nodes is how many YAML nodes all files may have together, aliases expanded. Default 20,000,000.
 	Nodes int
-	// Imports is how many files may be read. Default 1,000.
+	// Imports is how many files may be read, and how many fetched. Default 1,000.
 	Imports int
 }
 
@@ -57,7 +72,9 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 			panic(r)
 		}
 	}()
-	r := &reader{fsys: fsys, lim: opts.Limits.orDefault(), s: s, docs: map[string]*document{}}
+	lim := opts.Limits.orDefault()
+	src := newSources(fsys, opts, lim)
+	r := &reader{src: src, lim: lim, s: s, docs: map[string]*document{}}
 	file = strings.TrimPrefix(path.Clean(file), "/")
 	entry := r.readAll(file)
 	if entry == nil {
@@ -73,8 +90,9 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	t.Types = visibleTypes(entry)
 	b := &builder{t: t, s: s, types: types, opts: *opts}
 	b.build(entry, r.order)
-	c := checker{builder: b, fsys: fsys}
+	c := checker{builder: b, fsys: src}
 	c.check()
+	t.External = src.external()
 	if opts.Inputs != nil || opts.CheckInputs {
 		checkInputs(t, opts, s)
 	}
@@ -110,33 +128,4 @@ func typeMap[T any](d *document, kind typeKind) map[string]*T {
 	m := map[string]*T{}
 	d.visible(kind, 0, func(name string, t *typeDecl) { m[name] = t.typ.(*T) })
 	return m
-}
-
-// checkDuplicateTypes reports types that two files give the same name, where a
-// third sees both without a prefix.
-func checkDuplicateTypes(docs []*document) {
-	for _, d := range docs {
-		if len(d.imports) == 0 {
-			continue
-		}
-		for kind := range kinds {
-			seen := map[string]*typeDecl{}
-			for _, t := range d.order[kind] {
-				seen[t.name] = t
-			}
-			for _, imp := range d.imports {
-				if imp.prefix != "" || imp.doc.builtin || imp.doc == d {
-					continue
-				}
-				for _, t := range imp.doc.order[kind] {
-					if old := seen[t.name]; old != nil && old.doc != t.doc {
-						old.doc.s.errorf(codeDuplicateType, old.doc.rng(old.key), "the %s %q is declared in two files", kind, t.name).Related =
-							[]RelatedRange{{t.doc.rng(t.key), "and here"}}
-						continue
-					}
-					seen[t.name] = t
-				}
-			}
-		}
-	}
 }

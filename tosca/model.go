@@ -1,6 +1,9 @@
 package tosca
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // ServiceTemplate is a loaded, resolved and checked TOSCA service template:
 // every type is derived, every requirement has its target and every value is
@@ -18,10 +21,15 @@ type ServiceTemplate struct {
 	Version string
 	// File is the path of the entry file inside the file system it was loaded from.
 	File string
-	// Files are all files read from that file system, the entry file first,
-	// then imports in the order in which they were read. Built-in profiles are
-	// not among them.
+	// Files are all files read, the entry file first, then imports in the order
+	// in which they were read. Built-in profiles are not among them. Those that
+	// begin with ImportsFolder may be in External only.
 	Files []string
+	// External are the files that were read from elsewhere than the file system
+	// that was loaded from (Options.Profiles, Options.Fetch), each under its
+	// path in ImportsFolder; nil where there are none. An archive to which they
+	// are added loads without either option.
+	External fs.FS
 	// Profile is the profile name of TOSCA 2.0 or the namespace of 1.2 and 1.3.
 	Profile string
 	// Name, Author and TemplateVersion come from the metadata keys
@@ -88,6 +96,9 @@ type TypeHeader struct {
 	Range Range
 	// Normative tells that the type comes from a built-in profile.
 	Normative bool
+	// Profile is the name of the profile that declares the type (TOSCA 2.0,
+	// 6.7.1); empty where none does.
+	Profile string
 	// aliases are the other names of a normative type.
 	aliases []string
 }

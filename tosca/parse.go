@@ -12,6 +12,12 @@ type document struct {
 	// "profile/x.yaml" for a built-in profile.
 	name    string
 	builtin bool
+	// base is the folder that a leading slash means: the root of the archive,
+	// or of the repository or search path that the file comes from.
+	base string
+	src  *sources
+	// profile is the name of the profile that the file's types belong to.
+	profile string
 	v       *versionTable
 	root    *yamlx.Node
 	s       *sink
@@ -24,6 +30,8 @@ type document struct {
 	imports  []docImport
 	linked   map[docImport]bool // the same as a set
 	profiles []*document
+	// declared are the types of all files of a Load.
+	declared declared
 	// memo remembers look-ups of a file that belongs to one Load. Built-in
 	// profiles are shared and have none.
 	memo map[nameKey]*typeDecl

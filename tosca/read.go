@@ -31,7 +31,7 @@ func (l Limits) orDefault() Limits {
 
 // reader reads the files of one Load.
 type reader struct {
-	fsys  fs.FS
+	src   *sources
 	lim   Limits
 	s     *sink
 	docs  map[string]*document
@@ -44,8 +44,8 @@ type reader struct {
 
 // open reads a file, or returns it where it has been read. It is nil where
 // nothing of the file is usable. at is the import that names the file; it is
-// nil for the entry file.
-func (r *reader) open(name string, importer *document, at *yamlx.Node) *document {
+// nil for the entry file. base is the root of the repository that it lies in.
+func (r *reader) open(name string, importer *document, at *yamlx.Node, base string) *document {
 	if d, ok := r.docs[name]; ok {
 		return d
 	}
@@ -75,8 +75,13 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node) *document
 		return nil
 	}
 	r.nodes += root.Size()
-	d := &document{name: name, root: root, s: r.s, memo: map[nameKey]*typeDecl{}}
+	d := &document{name: name, base: base, root: root, s: r.s, src: r.src, memo: map[nameKey]*typeDecl{}}
 	d.v = r.version(d, importer)
+	d.nameProfile(importer)
+	d.repositories = map[string]*Repository{}
+	for _, f := range d.entries(root.Get("repositories"), "repositories") {
+		d.repositories[f.Key.Text] = d.repository(f)
+	}
 	if r.entry == nil {
 		r.entry = d.v
 	}
@@ -95,11 +100,19 @@ func (r *reader) bytes(name string, place Range, imported bool) ([]byte, bool) {
 		r.s.errorf(code, place, "%q is no path inside the file system", name)
 		return nil, false
 	}
-	f, err := r.fsys.Open(name)
+	f, err := r.src.Open(name)
 	if err != nil {
+		if u, ok := pathURL(name); ok {
+			var inner *fs.PathError
+			if errors.As(err, &inner) {
+				err = inner.Err
+			}
+			r.s.errorf(codeRemoteImport, place, "%q cannot be fetched: %v", u, err)
+			return nil, false
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			d := r.s.errorf(code, place, "%s %q does not exist", what, name)
-			d.Suggestion = r.neighbour(name)
+			d.Suggestion = neighbour(r.src, name)
 			return nil, false
 		}
 		r.s.errorf(code, place, "%s %q cannot be opened: %v", what, name, err)
@@ -119,8 +132,8 @@ func (r *reader) bytes(name string, place Range, imported bool) ([]byte, bool) {
 }
 
 // neighbour is the file beside a missing one that was probably meant.
-func (r *reader) neighbour(name string) string {
-	entries, err := fs.ReadDir(r.fsys, path.Dir(name))
+func neighbour(fsys fs.FS, name string) string {
+	entries, err := fs.ReadDir(fsys, path.Dir(name))
 	if err != nil || len(entries) > 10_000 {
 		return ""
 	}
@@ -149,6 +162,33 @@ func (r *reader) fault(file string, f yamlx.Fault) {
 	if f.Related.Line > 0 {
 		p := Pos(f.Related)
 		d.Related = append(d.Related, RelatedRange{Range{File: file, Start: p, End: Pos{p.Line, p.Column + 1}}, "the first is here"})
+	}
+}
+
+// nameProfile tells the profile that the types of a file belong to: its own,
+// or that of the file which imports it.
+//
+// Source: TOSCA 2.0 sections 6.1 and 6.7.1.
+func (d *document) nameProfile(importer *document) {
+	if importer != nil {
+		d.profile = importer.profile
+	}
+	if !d.v.v2() {
+		return
+	}
+	n := d.root.Get("profile")
+	if n == nil {
+		return
+	}
+	if d.profile = d.text(n, "the profile"); d.profile == "" && n.Kind == yamlx.Scalar {
+		d.errorf(codeWrongShape, n, "the name of a profile must be a string").Section = d.v.section + ", 6.7.1"
+	}
+	for _, f := range d.root.Fields {
+		if f.Key.Text == "service_template" {
+			dia := d.errorf(codeImportConflict, f.Key, "a file that is a profile has no service template")
+			dia.Detail = "Move the service template to a file of its own, which imports the profile."
+			dia.Section = d.v.section + ", 6.1"
+		}
 	}
 }
 

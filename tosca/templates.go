@@ -54,6 +54,9 @@ func (b *builder) build(entry *document, docs []*document) {
 		}
 		if tt := either(d.root, "topology_template", "service_template"); !tt.IsNull() {
 			d.fields(tt, "topology template")
+			if d != entry && d.v.v2() {
+				continue // an import brings types, repositories and functions: TOSCA 2.0 section 6.8.1
+			}
 			b.topologies = append(b.topologies, located[*yamlx.Node]{d, tt})
 			if b.t.Description == "" && d == entry {
 				b.t.Description = prose(tt.Get("description"))
@@ -83,7 +86,7 @@ func (b *builder) header(d *document) {
 	t, root := b.t, d.root
 	t.Description = prose(root.Get("description"))
 	t.Metadata = d.metadata(root.Get("metadata"))
-	t.Profile = d.text(either(root, "namespace", "profile"), d.v.namespace)
+	t.Profile = prose(either(root, "namespace", "profile"))
 	if t.Profile == "" {
 		t.Profile = prose(root.Get("tosca_default_namespace"))
 	}

@@ -88,7 +88,7 @@ func newDecl(d *document, kind typeKind, key, node *yamlx.Node) *typeDecl {
 		x := &PolicyType{}
 		t.typ, t.header = x, &x.TypeHeader
 	}
-	*t.header = TypeHeader{Name: key.Text, Range: d.rng(key), Normative: d.builtin}
+	*t.header = TypeHeader{Name: key.Text, Range: d.rng(key), Normative: d.builtin, Profile: d.profile}
 	return t
 }
 
@@ -108,14 +108,14 @@ func (d *document) declare() {
 // lookup finds a type by a name as the file can write it, or nil.
 func (d *document) lookup(kind typeKind, name string) *typeDecl {
 	if d.memo == nil {
-		return d.find(kind, name, map[visit]bool{})
+		return d.find(kind, name)
 	}
 	key := nameKey{kind, name}
 	if t, ok := d.memo[key]; ok {
 		return t
 	}
-	t := d.find(kind, name, map[visit]bool{})
-	if t == nil && d.entry != nil {
+	t := d.find(kind, name)
+	if t == nil && d.entry != nil && !d.v.v2() {
 		if t = d.entry.lookup(kind, name); t != nil {
 			d.borrowed[key] = true
 		}
@@ -136,40 +136,39 @@ func (d *document) named(kind typeKind, n *yamlx.Node) *typeDecl {
 	return t
 }
 
-type visit struct {
-	doc  *document
-	name string
-}
-
-func (d *document) find(kind typeKind, name string, seen map[visit]bool) *typeDecl {
+// find looks for a type in this file and what it imports, then in the profiles
+// that need no import, then in those that imported files so see.
+func (d *document) find(kind typeKind, name string) *typeDecl {
 	if t := d.decls[kind][name]; t != nil {
 		return t
 	}
-	if seen[visit{d, name}] {
-		return nil
+	var found *typeDecl
+	if d.declared == nil || d.declared.can(kind, name) {
+		d.search(name, func(in *document, local string) bool {
+			found = in.decls[kind][local]
+			return found != nil
+		})
 	}
-	seen[visit{d, name}] = true
-	for _, imp := range d.imports {
-		rest := name
-		if imp.prefix != "" {
-			var ok bool
-			if rest, ok = strings.CutPrefix(name, imp.prefix+":"); !ok {
-				continue
-			}
-		}
-		if t := imp.doc.find(kind, rest, seen); t != nil {
-			return t
-		}
+	if found != nil {
+		return found
 	}
 	for _, p := range d.profiles {
 		if t := p.decls[kind][name]; t != nil {
 			return t
 		}
 	}
-	if kind == dataKind {
-		return primitives[name]
+	if t := primitives[name]; t != nil && kind == dataKind {
+		return t
 	}
-	return nil
+	d.search(name, func(in *document, local string) bool {
+		for _, p := range in.profiles {
+			if found = p.decls[kind][local]; found != nil {
+				return true
+			}
+		}
+		return false
+	})
+	return found
 }
 
 // visible calls f for each type that the file can name, with that name: its
@@ -183,42 +182,61 @@ func (d *document) visible(kind typeKind, limit int, f func(name string, t *type
 		}
 		return limit == 0 || len(told) < limit
 	}
-	d.walk(kind, "", map[visit]bool{}, tell)
+	d.walk(kind, tell)
 }
 
-// walk goes through the imports. Files that import each other under prefixes
-// have endlessly many names; a bound ends that.
-func (d *document) walk(kind typeKind, prefix string, seen map[visit]bool, tell func(string, *typeDecl) bool) {
-	if seen[visit{d, prefix}] || strings.Count(prefix, ":") > 8 || len(seen) > 10_000 {
-		return
+// maxNamespaces is how deep namespaces nest that are listed, maxPlaces how many
+// files under how many namespaces: files that import each other under
+// namespaces have endlessly many names.
+const (
+	maxNamespaces = 8
+	maxPlaces     = 10_000
+)
+
+// walk goes through the file and its imports, nearest first, then the profiles
+// that need no import.
+func (d *document) walk(kind typeKind, tell func(string, *typeDecl) bool) {
+	type place struct {
+		doc    *document
+		prefix string
 	}
-	seen[visit{d, prefix}] = true
-	for _, t := range d.order[kind] {
-		if !tell(prefix+t.name, t) {
-			return
+	queue := []place{{d, ""}}
+	seen := map[place]bool{queue[0]: true}
+	add := func(p place) {
+		if !seen[p] && len(seen) < maxPlaces && strings.Count(p.prefix, ":") <= maxNamespaces {
+			seen[p] = true
+			queue = append(queue, p)
 		}
 	}
-	if d.builtin {
-		for _, name := range sortedKeys(d.decls[kind]) {
-			if !tell(prefix+name, d.decls[kind][name]) {
+	for i := 0; i < len(queue); i++ {
+		at := queue[i]
+		for _, t := range at.doc.order[kind] {
+			if !tell(at.prefix+t.name, t) {
 				return
 			}
 		}
-	}
-	for _, imp := range d.imports {
-		p := prefix
-		if imp.prefix != "" {
-			p += imp.prefix + ":"
+		if at.doc.builtin {
+			for _, name := range sortedKeys(at.doc.decls[kind]) {
+				if !tell(at.prefix+name, at.doc.decls[kind][name]) {
+					return
+				}
+			}
 		}
-		imp.doc.walk(kind, p, seen, tell)
-	}
-	if prefix == "" {
-		for _, p := range d.profiles {
-			p.walk(kind, "", seen, tell)
+		for _, imp := range at.doc.imports {
+			p := at.prefix
+			if imp.prefix != "" {
+				p += imp.prefix + ":"
+			}
+			add(place{imp.doc, p})
 		}
-		if kind == dataKind {
-			for _, name := range primitiveNames {
-				tell(name, primitives[name])
+	}
+	for _, p := range d.profiles {
+		p.walk(kind, tell)
+	}
+	if kind == dataKind {
+		for _, name := range primitiveNames {
+			if !tell(name, primitives[name]) {
+				return
 			}
 		}
 	}

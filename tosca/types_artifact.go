@@ -58,7 +58,7 @@ func (d *document) artifact(n *yamlx.Node) *Artifact {
 	a.ChecksumAlgorithm = prose(n.Get("checksum_algorithm"))
 	a.Metadata = d.metadata(n.Get("metadata"))
 	if repo := n.Get("repository"); !repo.IsNull() {
-		a.Repository = d.repositories[repo.Text]
+		a.Repository = d.repositoryNamed(d.text(repo, "the repository"))
 		if a.Repository == nil {
 			d.errorf(codeUnknownRepository, repo, "there is no repository %q", repo.Text).Suggestion = nearest(repo.Text, sortedKeys(d.repositories))
 		}
@@ -89,7 +89,7 @@ func (d *document) artifactFile(n *yamlx.Node) *Artifact {
 	if isURL(a.File) {
 		return a
 	}
-	p, ok := resolvePath(path.Dir(d.name), a.File)
+	p, ok := d.resolve(a.File)
 	if !ok {
 		d.errorf(codeEscape, n, "the file %q leads out of the archive", a.File)
 		return a
@@ -116,10 +116,10 @@ func (d *document) typeOfFile(file string) *ArtifactType {
 			}
 			return true
 		}
-		d.walk(artifactKind, "", map[visit]bool{}, add)
+		d.walk(artifactKind, add)
 		if !d.builtin {
 			// What extensions mean does not depend on the version of the language.
-			builtinProfile(profile.Orchestrator).walk(artifactKind, "", map[visit]bool{}, add)
+			builtinProfile(profile.Orchestrator).walk(artifactKind, add)
 		}
 	}
 	base := path.Base(file)

@@ -25,6 +25,8 @@ type versionTable struct {
 	namespace        string // namespace, profile
 	importFile       string // file, url
 	importPrefix     string // namespace_prefix, namespace
+	importOr         string // what an import can name instead of a file
+	importSection    string // where imports are specified
 	constraints      string // constraints, validation
 	occurrences      string // occurrences, count_range
 	validSourceTypes string // valid_source_types, valid_source_node_types
@@ -37,6 +39,7 @@ var simple = versionTable{
 	namespace:              "namespace",
 	importFile:             "file",
 	importPrefix:           "namespace_prefix",
+	importSection:          "3.6.8",
 	constraints:            "constraints",
 	occurrences:            "occurrences",
 	validSourceTypes:       "valid_source_types",
@@ -55,6 +58,8 @@ var versions = []*versionTable{
 		namespace:              "profile",
 		importFile:             "url",
 		importPrefix:           "namespace",
+		importOr:               " or profile",
+		importSection:          "6.8.1",
 		constraints:            "validation",
 		occurrences:            "count_range",
 		validSourceTypes:       "valid_source_node_types",
