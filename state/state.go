@@ -24,8 +24,8 @@ type Store interface {
 	Deployment(ctx context.Context, id string) (*Deployment, error)
 	// Deployments lists all deployments in order of ID.
 	Deployments(ctx context.Context) ([]*Deployment, error)
-	// DeleteDeployment forgets a deployment with its instances, runs and
-	// journal. The lease must be held (see Commit).
+	// DeleteDeployment forgets a deployment with its instances, runs, journal,
+	// logs and signals. The lease must be held (see Commit).
 	DeleteDeployment(ctx context.Context, id string, lease Lease) error
 
 	// Instances returns the instances of a deployment in order of ID.
@@ -44,9 +44,10 @@ type Store interface {
 	Commit(ctx context.Context, id string, c *Commit) (revision uint64, err error)
 
 	// Journal yields the entries of a deployment with Seq > after, in order, as
-	// many as there are when the loop starts. An error ends the loop: it comes
-	// with a nil entry. No lock is held while the caller has an entry, so the
-	// loop's body may call the store.
+	// many as there are when the loop starts. Entries that were trimmed are left
+	// out: the first may have a Seq above after + 1. An error ends the loop: it
+	// comes with a nil entry. No lock is held while the caller has an entry, so
+	// the loop's body may call the store.
 	Journal(ctx context.Context, id string, after uint64) iter.Seq2[*Entry, error]
 	// Watch yields the entries of a deployment with Seq > after in order, and
 	// then waits for more until ctx ends, the deployment is deleted, or the
@@ -54,6 +55,33 @@ type Store interface {
 	// deleted, with NotFound where there is none at first, and with Unavailable
 	// when the store is closed.
 	Watch(ctx context.Context, id string, after uint64) iter.Seq2[*Entry, error]
+
+	// Logs yields the log chunks of a deployment with Seq > after, in order, as
+	// many as there are when the loop starts: those of one operation (see
+	// LogChunk.Operation), or all for an empty operation. Loop and errors are
+	// those of Journal. The numbers may have gaps.
+	Logs(ctx context.Context, id, operation string, after uint64) iter.Seq2[*LogChunk, error]
+	// WatchLogs is Logs that then waits for more, and ends as Watch does.
+	WatchLogs(ctx context.Context, id, operation string, after uint64) iter.Seq2[*LogChunk, error]
+
+	// Trim forgets the beginning of a deployment's journal: the entries with Seq
+	// <= before; numbers are not given anew. With them go the records and the log
+	// chunks of the runs that have ended and have no entry left (Run.LastSeq <=
+	// before), but never of the one that Deployment.Run names. The lease must
+	// be held (see Commit); the revision stays. Whoever trims sees to it that a
+	// run that may be resumed keeps its entries. Trim may work in several
+	// transactions, so as not to hold others up: after an error, or a crash, a
+	// part may be done, and the same call does the rest. NotFound.
+	Trim(ctx context.Context, id string, lease Lease, before uint64) error
+
+	// Signal leaves a message for whoever runs a deployment; it needs no lease.
+	// NotFound if there is no such deployment or run, FailedPrecondition if the
+	// run has ended, InvalidArgument if the kind is empty. A run's signals are
+	// forgotten in the commit that records its end (Run.Ended).
+	Signal(ctx context.Context, id string, s *Signal) error
+	// Signals yields the signals of a deployment with Seq > after that are not
+	// forgotten, in order, and waits for more; it ends as Watch does.
+	Signals(ctx context.Context, id string, after uint64) iter.Seq2[*Signal, error]
 
 	// AcquireLease makes owner the only one who may commit to the deployment
 	// until the lease expires, ttl from now. Tokens grow with every acquisition
@@ -68,11 +96,17 @@ type Store interface {
 	ReleaseLease(ctx context.Context, lease Lease) error
 
 	// PutBlob stores content under its SHA-256, given as "sha256:<64 hex
-	// digits>". It is no error if the blob is there. InvalidArgument if the
-	// content has another digest.
+	// digits>". It is no error if the blob is there: then it counts as put anew
+	// (see Sweep). InvalidArgument if the content has another digest.
 	PutBlob(ctx context.Context, digest string, content io.Reader) error
 	// Blob opens the content stored under digest; NotFound.
 	Blob(ctx context.Context, digest string) (io.ReadCloser, error)
+	// Sweep deletes the blobs that were last put before the given time (of the
+	// store's clock) and that nothing refers to: no Deployment.Template, no
+	// Run.Plan, no Run.Blobs. It returns how many it deleted, also with an
+	// error. Who puts a blob and then refers to it needs less time for that than
+	// lies between before and now. Who reads a blob that is swept may get NotFound.
+	Sweep(ctx context.Context, before time.Time) (removed int, err error)
 
 	// Close releases what the store holds and ends the watches. Other methods
 	// called after it return Unavailable.
@@ -97,8 +131,15 @@ type Deployment struct {
 	Run string `json:"run,omitempty"`
 	// Revision counts commits from 1 (the creation). Set by the store.
 	Revision uint64 `json:"revision"`
-	// LastSeq is the Seq of the last journal entry, 0 for none. Set by the store.
+	// FirstSeq is the Seq of the first journal entry that was not trimmed:
+	// LastSeq + 1 where there is none. Set by the store.
+	FirstSeq uint64 `json:"first_seq"`
+	// LastSeq is the Seq of the last journal entry, 0 if there never was one.
+	// Set by the store.
 	LastSeq uint64 `json:"last_seq"`
+	// LastLog is the Seq of the last log chunk, 0 if there never was one. Set by
+	// the store.
+	LastLog uint64 `json:"last_log,omitempty"`
 	// Created and Updated are in UTC. Set by the store.
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
@@ -165,7 +206,10 @@ type Run struct {
 	// Kind is deploy, undeploy, update, notify or the name of a workflow.
 	Kind string `json:"kind"`
 	// Plan is the digest of the blob that holds the plan as JSON.
-	Plan    string    `json:"plan,omitempty"`
+	Plan string `json:"plan,omitempty"`
+	// Blobs are the digests of other blobs that the run needs, such as the
+	// archive that an update replaces.
+	Blobs   []string  `json:"blobs,omitempty"`
 	Status  RunStatus `json:"status"`
 	Started time.Time `json:"started"`
 	// Ended is zero while the run goes on.
@@ -178,6 +222,13 @@ type Run struct {
 	Done    int `json:"done"`
 	Failed  int `json:"failed"`
 	Skipped int `json:"skipped"`
+	// FirstSeq and LastSeq tell where in the journal the run's entries are: none
+	// is before or after. FirstSeq is the number of the first entry in the commit
+	// that added the run (or that came after it), LastSeq that of the last entry
+	// in the commit that ended the run, 0 while the run goes on. Set by the
+	// store. So the first commit with entries of a run has the run with it.
+	FirstSeq uint64 `json:"first_seq"`
+	LastSeq  uint64 `json:"last_seq,omitempty"`
 }
 
 // RunStatus is the phase of a run.
@@ -208,6 +259,8 @@ type Commit struct {
 	// Entries are appended to the journal; the store sets their Seq, and Time
 	// where it is zero.
 	Entries []*Entry
+	// Logs are appended to the logs in the same way.
+	Logs []*LogChunk
 }
 
 // Entry is a line of a deployment's journal. Entries are never changed.
@@ -226,6 +279,38 @@ type Entry struct {
 	// Data is what the kind says.
 	Data json.RawMessage `json:"data,omitempty"`
 }
+
+// LogChunk is a piece of what an operation printed. Chunks are never changed.
+type LogChunk struct {
+	// Seq counts the chunks of a deployment from 1.
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	// Run is the run's ID, a ValidID: the chunks go with the run (see Trim).
+	Run string `json:"run"`
+	// Operation is the operation's ID, Attempt which attempt at it (from 1).
+	Operation string `json:"operation,omitempty"`
+	Attempt   int    `json:"attempt,omitempty"`
+	// Text is UTF-8, and may hold any character; what is not UTF-8 comes back
+	// as U+FFFD.
+	Text string `json:"text"`
+}
+
+// Signal is a message to whoever runs a deployment.
+type Signal struct {
+	// Seq counts the signals of a deployment from 1. Set by the store.
+	Seq uint64 `json:"seq"`
+	// Time is set by the store where it is zero.
+	Time time.Time `json:"time"`
+	// Kind says what to do: see SignalCancel.
+	Kind string `json:"kind"`
+	// Run is the run that is meant.
+	Run string `json:"run"`
+	// From is who asks, for people.
+	From string `json:"from,omitempty"`
+}
+
+// SignalCancel asks for the end of a run.
+const SignalCancel = "cancel"
 
 // Lease is the right to commit to one deployment.
 type Lease struct {

@@ -2,10 +2,12 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state/internal/ledger"
@@ -24,6 +26,8 @@ const (
 type blob struct {
 	Number uint64 `json:"number"`
 	Size   int64  `json:"size"`
+	// Put is when it was put last; zero in files of format 1.
+	Put time.Time `json:"put,omitzero"`
 }
 
 func chunkKey(number uint64, index int64) []byte {
@@ -78,8 +82,15 @@ func (u *upload) run(ctx context.Context, content io.Reader) error {
 func (u *upload) write(ctx context.Context, part []byte, last bool) error {
 	number := u.number
 	err := u.s.write(ctx, "store blob", u.digest, func(t *tx) (err error) {
-		if last && t.Bucket(blobsBucket).Get([]byte(u.digest)) != nil {
-			return t.removeUpload(u.number) // it was there
+		if last {
+			old, err := t.blob(u.digest)
+			if err != nil {
+				return err
+			}
+			if old != nil { // it was there
+				old.Put = ledger.Now(u.s.now)
+				return errors.Join(t.putBlob(u.digest, old), t.removeUpload(u.number))
+			}
 		}
 		t.wrote = true
 		if u.number == 0 {
@@ -93,14 +104,10 @@ func (u *upload) write(ctx context.Context, part []byte, last bool) error {
 		if !last {
 			return t.Bucket(uploadsBucket).Put(seqKey(number), nil)
 		}
-		record, err := ledger.Encode(blob{number, u.size + int64(len(part))})
-		if err != nil {
-			return err
-		}
 		if err := t.Bucket(uploadsBucket).Delete(seqKey(number)); err != nil {
 			return err
 		}
-		return t.Bucket(blobsBucket).Put([]byte(u.digest), record)
+		return t.putBlob(u.digest, &blob{number, u.size + int64(len(part)), ledger.Now(u.s.now)})
 	})
 	if err == nil {
 		u.number = number
@@ -121,6 +128,25 @@ func (u *upload) abandon(ctx context.Context) error {
 	return err
 }
 
+// blob returns the record of a blob, nil if there is none.
+func (t *tx) blob(digest string) (*blob, error) {
+	data := t.Bucket(blobsBucket).Get([]byte(digest))
+	if data == nil {
+		return nil, nil
+	}
+	b, err := ledger.Decode[blob](data)
+	return b, errs.Wrap(err, "read blob", digest)
+}
+
+func (t *tx) putBlob(digest string, b *blob) error {
+	t.wrote = true
+	data, err := ledger.Encode(b)
+	if err != nil {
+		return err
+	}
+	return t.Bucket(blobsBucket).Put([]byte(digest), data)
+}
+
 func (t *tx) putChunks(number uint64, index int64, part []byte) error {
 	b := t.Bucket(chunksBucket)
 	for ; len(part) > 0; index++ {
@@ -138,19 +164,32 @@ func (t *tx) removeUpload(number uint64) error {
 	if number == 0 {
 		return nil
 	}
+	if err := t.removeChunks(number); err != nil {
+		return err
+	}
+	return t.Bucket(uploadsBucket).Delete(seqKey(number))
+}
+
+func (t *tx) removeChunks(number uint64) error {
 	t.wrote = true
 	b := t.Bucket(chunksBucket)
-	var keys [][]byte
-	c := b.Cursor()
-	for key, _ := c.Seek(seqKey(number)); bytes.HasPrefix(key, seqKey(number)); key, _ = c.Next() {
-		keys = append(keys, key)
-	}
+	keys := keysWith(b, seqKey(number), -1)
 	for _, key := range keys {
 		if err := b.Delete(key); err != nil {
 			return err
 		}
 	}
-	return t.Bucket(uploadsBucket).Delete(seqKey(number))
+	return nil
+}
+
+// keysWith returns the first max keys of a bucket with a prefix, all of them
+// if max is negative.
+func keysWith(b *bbolt.Bucket, prefix []byte, max int) (keys [][]byte) {
+	c := b.Cursor()
+	for key, _ := c.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix) && len(keys) != max; key, _ = c.Next() {
+		keys = append(keys, bytes.Clone(key))
+	}
+	return keys
 }
 
 // removeUploads removes what processes that died had begun.
@@ -180,16 +219,14 @@ func (s *Store) Blob(ctx context.Context, digest string) (io.ReadCloser, error) 
 	}
 	r := &blobReader{ctx: ctx, s: s, digest: digest}
 	err := s.view(ctx, op, digest, func(t *tx) error {
-		data := t.Bucket(blobsBucket).Get([]byte(digest))
-		if data == nil {
-			return ledger.BlobNotFound(digest)
+		b, err := t.blob(digest)
+		if err == nil && b == nil {
+			err = ledger.BlobNotFound(digest)
 		}
-		b, err := ledger.Decode[blob](data)
-		if err != nil {
-			return errs.Wrap(err, op, digest)
+		if err == nil {
+			r.blob = *b
 		}
-		r.blob = *b
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -232,6 +269,9 @@ func (r *blobReader) fetch() error {
 	return r.s.view(r.ctx, "read blob", r.digest, func(t *tx) error {
 		data := t.Bucket(chunksBucket).Get(chunkKey(r.blob.Number, r.at/chunkSize))
 		if int64(len(data)) != min(chunkSize, r.blob.Size-r.at) {
+			if b, err := t.blob(r.digest); err != nil || b == nil || b.Number != r.blob.Number {
+				return cmp.Or(err, ledger.BlobNotFound(r.digest)) // swept
+			}
 			return damaged("blob %s is not whole", r.digest)
 		}
 		r.chunk = bytes.Clone(data)

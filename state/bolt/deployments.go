@@ -30,7 +30,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d *state.Deployment) error
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{instancesBucket, runsBucket, journalBucket} {
+		for _, name := range deploymentBuckets {
 			if _, err := b.CreateBucket(name); err != nil {
 				return err
 			}
@@ -75,14 +75,7 @@ func (s *Store) Deployments(ctx context.Context) (list []*state.Deployment, err 
 func (s *Store) DeleteDeployment(ctx context.Context, id string, held state.Lease) error {
 	const op = "delete deployment"
 	err := s.write(ctx, op, id, func(t *tx) error {
-		if _, err := t.deployment(op, id); err != nil {
-			return err
-		}
-		lease, err := t.lease(op, id)
-		if err != nil {
-			return err
-		}
-		if err := lease.CheckHeld(op, id, held, ledger.Now(s.now)); err != nil {
+		if _, err := t.checkHeld(op, id, held, ledger.Now(s.now)); err != nil {
 			return err
 		}
 		if err := t.putLease(id, nil); err != nil {
@@ -91,25 +84,25 @@ func (s *Store) DeleteDeployment(ctx context.Context, id string, held state.Leas
 		return t.Bucket(deploymentsBucket).DeleteBucket([]byte(id))
 	})
 	if err == nil {
-		s.hub.Notify(id)
+		s.hub.Deleted(id)
 	}
 	return err
 }
 
 // Instances implements state.Store.
 func (s *Store) Instances(ctx context.Context, id string) ([]*state.Instance, error) {
-	return list[state.Instance](ctx, s, "list instances of", id, instancesBucket)
+	return list(ctx, s, "list instances of", id, instancesBucket, ledger.Decode[state.Instance])
 }
 
 // Runs implements state.Store.
 func (s *Store) Runs(ctx context.Context, id string) ([]*state.Run, error) {
-	runs, err := list[state.Run](ctx, s, "list runs of", id, runsBucket)
+	runs, err := list(ctx, s, "list runs of", id, runsBucket, ledger.DecodeRun)
 	ledger.SortRuns(runs)
 	return runs, err
 }
 
 // list decodes all records in one of a deployment's buckets.
-func list[T any](ctx context.Context, s *Store, op, id string, bucket []byte) (all []*T, err error) {
+func list[T any](ctx context.Context, s *Store, op, id string, bucket []byte, decode func([]byte) (*T, error)) (all []*T, err error) {
 	err = s.view(ctx, op, id, func(t *tx) error {
 		r, err := t.deployment(op, id)
 		if err != nil {
@@ -120,7 +113,7 @@ func list[T any](ctx context.Context, s *Store, op, id string, bucket []byte) (a
 			return err
 		}
 		return b.ForEach(func(_, data []byte) error {
-			v, err := ledger.Decode[T](data)
+			v, err := decode(data)
 			if err != nil {
 				return errs.Wrap(err, op, id)
 			}
@@ -142,15 +135,10 @@ func (s *Store) Run(ctx context.Context, id, run string) (v *state.Run, err erro
 		if err != nil {
 			return err
 		}
-		b, err := r.list(runsBucket)
-		if err != nil {
-			return err
+		v, err = r.run(run)
+		if err == nil && v == nil {
+			err = ledger.RunNotFound(id, run)
 		}
-		data := b.Get([]byte(run))
-		if data == nil {
-			return ledger.RunNotFound(id, run)
-		}
-		v, err = ledger.Decode[state.Run](data)
 		return errs.Wrap(err, op, id)
 	})
 	return v, err
@@ -176,23 +164,41 @@ func (s *Store) Commit(ctx context.Context, id string, c *state.Commit) (revisio
 		if err != nil {
 			return err
 		}
-		data, err := ledger.Encode(head)
+		changes, err := r.changes(batch, head)
 		if err != nil {
 			return err
 		}
 		t.wrote = true
 		revision = head.Deployment.Revision
-		return r.write(batch, data)
+		return r.write(batch, changes)
 	})
 	if err != nil {
 		return 0, err
 	}
-	s.hub.Notify(id)
+	s.hub.Notify(ledger.CommitTopic(id))
 	return revision, nil
 }
 
+// changes are the records that a batch replaces; run is empty for none.
+type changes struct {
+	head []byte
+	run  ledger.Record
+}
+
+func (r *record) changes(batch *ledger.Batch, next *ledger.Head) (c changes, err error) {
+	if c.head, err = ledger.Encode(next); err != nil || batch.Run == nil {
+		return c, err
+	}
+	old, err := r.run(batch.Run.ID)
+	if err != nil {
+		return c, err
+	}
+	c.run, err = batch.NextRun(old, r.head)
+	return c, err
+}
+
 // write writes a batch that was found good.
-func (r *record) write(batch *ledger.Batch, head []byte) error {
+func (r *record) write(batch *ledger.Batch, c changes) error {
 	if err := r.writeInstances(batch); err != nil {
 		return err
 	}
@@ -201,14 +207,22 @@ func (r *record) write(batch *ledger.Batch, head []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := b.Put([]byte(batch.Run.ID), batch.Run.Data); err != nil {
+		if err := b.Put([]byte(c.run.ID), c.run.Data); err != nil {
 			return err
 		}
 	}
-	if err := r.writeEntries(batch.Entries); err != nil {
+	if batch.Ends() {
+		if err := r.forgetSignals(c.run.ID); err != nil {
+			return err
+		}
+	}
+	if err := r.append(journalBucket, r.head.Deployment.LastSeq+1, batch.Entries); err != nil {
 		return err
 	}
-	return r.Put(headKey, head)
+	if err := r.writeLogs(r.head.Deployment.LastLog+1, batch.Logs); err != nil {
+		return err
+	}
+	return r.Put(headKey, c.head)
 }
 
 func (r *record) writeInstances(batch *ledger.Batch) error {
@@ -232,19 +246,19 @@ func (r *record) writeInstances(batch *ledger.Batch) error {
 	return nil
 }
 
-// writeEntries appends to the journal, on pages that are filled up since
+// append appends to a bucket by number, on pages that are filled up since
 // nothing is ever put between.
-func (r *record) writeEntries(entries [][]byte) error {
-	if len(entries) == 0 {
+func (r *record) append(bucket []byte, from uint64, records [][]byte) error {
+	if len(records) == 0 {
 		return nil
 	}
-	b, err := r.list(journalBucket)
+	b, err := r.list(bucket)
 	if err != nil {
 		return err
 	}
 	b.FillPercent = 0.9
-	for i, data := range entries {
-		if err := b.Put(seqKey(r.head.Deployment.LastSeq+1+uint64(i)), data); err != nil {
+	for i, data := range records {
+		if err := b.Put(seqKey(from+uint64(i)), data); err != nil {
 			return err
 		}
 	}

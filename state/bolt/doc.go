@@ -25,13 +25,16 @@
 //	meta         "format": the version of this layout; its sequence numbers
 //	             incarnations, lease tokens and blobs
 //	deployments  a bucket for each deployment, by ID:
-//	             "head", and the buckets instances and runs, by ID, and
-//	             journal, by the entry's number (8 bytes, big-endian)
+//	             "head", and the buckets instances and runs, by ID; journal,
+//	             logs and signals, by number (8 bytes, big-endian); and two
+//	             indexes of the logs, operations and runlogs, by the
+//	             operation's or run's ID, a zero byte and the chunk's number
 //	leases       by deployment
-//	blobs        by digest: the blob's number and size
+//	blobs        by digest: the blob's number and size, and when it was put
 //	chunks       by the blob's number and the chunk's (8 and 4 bytes,
 //	             big-endian): 1 MiB each but the last
 //	uploads      numbers of blobs that are not complete; removed by Open
 //
-// Records are JSON.
+// Records are JSON. This is format 2. Open brings a file of format 1, which has
+// no logs and signals, to format 2 in one transaction; OpenReadOnly reads both.
 package bolt

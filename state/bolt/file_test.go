@@ -48,7 +48,7 @@ func TestOpenRefused(t *testing.T) {
 		"another program's": {func(t *testing.T, path string) {
 			edit(t, path, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("pictures")); return err })
 		}, state.CodeFailedPrecondition, "another program's"},
-		"newer format":   {setFormat("2"), state.CodeFailedPrecondition, "its format is 2"},
+		"newer format":   {setFormat("3"), state.CodeFailedPrecondition, "its format is 3"},
 		"damaged format": {setFormat("one"), state.CodeInternal, "damaged"},
 		"a bucket is missing": {func(t *testing.T, path string) {
 			require.NoError(t, open(t, path).Close())

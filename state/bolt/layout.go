@@ -3,16 +3,19 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/internal/ledger"
 	"go.etcd.io/bbolt"
 )
 
 // format is the version of the layout that this package writes, and the
 // newest that it reads.
-const format = 1
+const format = 2
 
 // The names of buckets and keys: see the package's documentation.
 var (
@@ -23,15 +26,27 @@ var (
 	chunksBucket      = []byte("chunks")
 	uploadsBucket     = []byte("uploads")
 
-	instancesBucket = []byte("instances")
-	runsBucket      = []byte("runs")
-	journalBucket   = []byte("journal")
+	instancesBucket  = []byte("instances")
+	runsBucket       = []byte("runs")
+	journalBucket    = []byte("journal")
+	logsBucket       = []byte("logs")
+	operationsBucket = []byte("operations")
+	runLogsBucket    = []byte("runlogs")
+	signalsBucket    = []byte("signals")
 
 	formatKey = []byte("format")
 	headKey   = []byte("head")
 )
 
 var buckets = [][]byte{metaBucket, deploymentsBucket, leasesBucket, blobsBucket, chunksBucket, uploadsBucket}
+
+// deploymentBuckets are those of a deployment. The second part is new in
+// format 2.
+var (
+	format1Buckets    = [][]byte{instancesBucket, runsBucket, journalBucket}
+	format2Buckets    = [][]byte{logsBucket, operationsBucket, runLogsBucket, signalsBucket}
+	deploymentBuckets = slices.Concat(format1Buckets, format2Buckets)
+)
 
 // initialize makes the buckets of a new file, checks those of an old one, and
 // removes the blobs that a process did not complete.
@@ -53,12 +68,15 @@ func (s *Store) initialize(path string, endLeases bool) error {
 		return nil
 	}
 	abandoned, leased := false, false
-	err = s.checkFormat(func(t *bbolt.Tx) {
+	version, err := s.checkFormat(func(t *bbolt.Tx) {
 		first, _ := t.Bucket(uploadsBucket).Cursor().First()
 		abandoned = first != nil
 		first, _ = t.Bucket(leasesBucket).Cursor().First()
 		leased = endLeases && first != nil
 	})
+	if err == nil && version < format {
+		err = s.db.Update(migrate)
+	}
 	if err == nil && abandoned {
 		err = s.db.Update(removeUploads)
 	}
@@ -87,15 +105,16 @@ func create(t *bbolt.Tx) error {
 	return t.Bucket(metaBucket).Put(formatKey, strconv.AppendInt(nil, format, 10))
 }
 
-// checkFormat refuses a file that this package cannot use, and calls then.
-func (s *Store) checkFormat(then func(*bbolt.Tx)) error {
-	return s.db.View(func(t *bbolt.Tx) error {
+// checkFormat refuses a file that this package cannot use, calls then, and
+// returns the file's format.
+func (s *Store) checkFormat(then func(*bbolt.Tx)) (version int, err error) {
+	err = s.db.View(func(t *bbolt.Tx) (err error) {
 		meta := t.Bucket(metaBucket)
 		if meta == nil || meta.Get(formatKey) == nil {
 			return &errs.Error{Code: errs.FailedPrecondition, Err: fmt.Errorf("it is another program's file"), Hint: "choose another path"}
 		}
 		text := string(meta.Get(formatKey))
-		version, err := strconv.Atoi(text)
+		version, err = strconv.Atoi(text)
 		switch {
 		case err != nil || version < 1:
 			return damaged("its format is %.20q", text)
@@ -112,6 +131,7 @@ func (s *Store) checkFormat(then func(*bbolt.Tx)) error {
 		then(t)
 		return nil
 	})
+	return version, err
 }
 
 // tx is a transaction with the layout's words.
@@ -155,6 +175,41 @@ func (r *record) list(name []byte) (*bbolt.Bucket, error) {
 		return b, nil
 	}
 	return nil, damaged("deployment %s has no bucket %s", r.head.Deployment.ID, name)
+}
+
+// run returns the record of a run, nil if there is none.
+func (r *record) run(id string) (*state.Run, error) {
+	b, err := r.list(runsBucket)
+	if err != nil {
+		return nil, err
+	}
+	data := b.Get([]byte(id))
+	if data == nil {
+		return nil, nil
+	}
+	return ledger.DecodeRun(data)
+}
+
+// checkHeld returns a deployment whose lease is held.
+func (t *tx) checkHeld(op, id string, held state.Lease, now time.Time) (*record, error) {
+	r, err := t.deployment(op, id)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := t.lease(op, id)
+	if err != nil {
+		return nil, err
+	}
+	return r, lease.CheckHeld(op, id, held, now)
+}
+
+// putHead replaces the deployment's head.
+func (r *record) putHead(h *ledger.Head) error {
+	data, err := ledger.Encode(h)
+	if err != nil {
+		return err
+	}
+	return r.Put(headKey, data)
 }
 
 // lease returns a deployment's lease, nil if there is none.

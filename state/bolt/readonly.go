@@ -35,7 +35,7 @@ func OpenReadOnly(path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	if err := guard(func() error { return s.checkFormat(func(*bbolt.Tx) {}) }); err != nil {
+	if err := guard(func() error { _, err := s.checkFormat(func(*bbolt.Tx) {}); return err }); err != nil {
 		_ = guard(s.db.Close)
 		return nil, openError(path, err)
 	}

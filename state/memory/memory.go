@@ -1,10 +1,7 @@
 package memory
 
 import (
-	"bytes"
 	"context"
-	"io"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -29,7 +26,7 @@ type Store struct {
 	mu          sync.RWMutex
 	closed      bool
 	deployments map[string]*deployment
-	blobs       map[string][]byte
+	blobs       map[string]*blob
 	// number was given last, to a deployment as its incarnation or to a lease
 	// as its token.
 	number uint64
@@ -44,7 +41,19 @@ type deployment struct {
 	lease     *ledger.Lease
 	instances map[string][]byte
 	runs      map[string][]byte
-	journal   [][]byte // entry 1 first
+	journal   [][]byte // the entry with the head's FirstSeq first
+	logs      []*logChunk
+	signals   []*state.Signal
+}
+
+type logChunk struct {
+	seq uint64
+	ledger.Log
+}
+
+type blob struct {
+	data []byte
+	put  time.Time
 }
 
 // New returns an empty store.
@@ -52,7 +61,7 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Store{now: cfg.Now, hub: ledger.NewHub(), deployments: map[string]*deployment{}, blobs: map[string][]byte{}}
+	return &Store{now: cfg.Now, hub: ledger.NewHub(), deployments: map[string]*deployment{}, blobs: map[string]*blob{}}
 }
 
 // lock locks for writing, if the store is open and ctx has not ended.
@@ -176,7 +185,7 @@ func (s *Store) DeleteDeployment(ctx context.Context, id string, lease state.Lea
 		return err
 	}
 	delete(s.deployments, id)
-	s.hub.Notify(id)
+	s.hub.Deleted(id)
 	return nil
 }
 
@@ -187,7 +196,7 @@ func (s *Store) Instances(ctx context.Context, id string) ([]*state.Instance, er
 	if err != nil {
 		return nil, err
 	}
-	return decodeAll[state.Instance](ctx, op, id, records)
+	return decodeAll(ctx, op, id, records, ledger.Decode[state.Instance])
 }
 
 // Runs implements state.Store.
@@ -197,7 +206,7 @@ func (s *Store) Runs(ctx context.Context, id string) ([]*state.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs, err := decodeAll[state.Run](ctx, op, id, records)
+	runs, err := decodeAll(ctx, op, id, records, ledger.DecodeRun)
 	ledger.SortRuns(runs)
 	return runs, err
 }
@@ -222,13 +231,13 @@ func (s *Store) records(ctx context.Context, op, id string, of func(*deployment)
 	return records, nil
 }
 
-func decodeAll[T any](ctx context.Context, op, id string, records [][]byte) ([]*T, error) {
+func decodeAll[T any](ctx context.Context, op, id string, records [][]byte, decode func([]byte) (*T, error)) ([]*T, error) {
 	var list []*T
 	for _, data := range records {
 		if err := ctx.Err(); err != nil {
 			return nil, errs.Wrap(err, op, id)
 		}
-		v, err := ledger.Decode[T](data)
+		v, err := decode(data)
 		if err != nil {
 			return nil, errs.Wrap(err, op, id)
 		}
@@ -249,11 +258,20 @@ func (s *Store) Run(ctx context.Context, id, run string) (*state.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, ok := d.runs[run]
-	if !ok {
-		return nil, ledger.RunNotFound(id, run)
+	r, err := d.run(run)
+	if err == nil && r == nil {
+		err = ledger.RunNotFound(id, run)
 	}
-	return ledger.Decode[state.Run](data)
+	return r, err
+}
+
+// run returns the record of a run, nil if there is none.
+func (d *deployment) run(id string) (*state.Run, error) {
+	data, ok := d.runs[id]
+	if !ok {
+		return nil, nil
+	}
+	return ledger.DecodeRun(data)
 }
 
 // Commit implements state.Store.
@@ -276,20 +294,30 @@ func (s *Store) Commit(ctx context.Context, id string, c *state.Commit) (uint64,
 	if err != nil {
 		return 0, err
 	}
-	data, err := ledger.Encode(next)
-	if err != nil {
+	if err := d.write(batch, next); err != nil {
 		return 0, err
 	}
-	if next, err = ledger.DecodeHead(data); err != nil {
-		return 0, err
-	}
-	d.write(batch, next, data)
-	s.hub.Notify(id)
+	s.hub.Notify(ledger.CommitTopic(id))
 	return next.Deployment.Revision, nil
 }
 
-// write takes over a batch that was found good; from here nothing can fail.
-func (d *deployment) write(b *ledger.Batch, head *ledger.Head, data []byte) {
+// write takes over a batch that was found good. Where it fails, it has changed
+// nothing.
+func (d *deployment) write(b *ledger.Batch, next *ledger.Head) error {
+	var run ledger.Record
+	if b.Run != nil {
+		old, err := d.run(b.Run.ID)
+		if err != nil {
+			return err
+		}
+		if run, err = b.NextRun(old, d.head); err != nil {
+			return err
+		}
+	}
+	firstLog := d.head.Deployment.LastLog + 1
+	if err := d.setHead(next); err != nil {
+		return err
+	}
 	for _, id := range b.Delete {
 		delete(d.instances, id)
 	}
@@ -297,43 +325,29 @@ func (d *deployment) write(b *ledger.Batch, head *ledger.Head, data []byte) {
 		d.instances[r.ID] = r.Data
 	}
 	if b.Run != nil {
-		d.runs[b.Run.ID] = b.Run.Data
+		d.runs[run.ID] = run.Data
+	}
+	if b.Ends() {
+		d.signals = slices.DeleteFunc(d.signals, func(s *state.Signal) bool { return s.Run == run.ID })
 	}
 	d.journal = append(d.journal, b.Entries...)
-	d.head, d.headData = head, data
-}
-
-// Journal implements state.Store.
-func (s *Store) Journal(ctx context.Context, id string, after uint64) iter.Seq2[*state.Entry, error] {
-	return ledger.Journal(ctx, id, after, s.pages("read journal of", id))
-}
-
-// Watch implements state.Store.
-func (s *Store) Watch(ctx context.Context, id string, after uint64) iter.Seq2[*state.Entry, error] {
-	return ledger.Watch(ctx, id, after, s.pages("watch", id), s.hub)
-}
-
-func (s *Store) pages(op, id string) ledger.ReadPage {
-	return func(ctx context.Context, after uint64) (ledger.Page, error) {
-		unlock, err := s.rlock(ctx, op)
-		if err != nil {
-			return ledger.Page{}, err
-		}
-		defer unlock()
-		d, err := s.find(op, id)
-		if err != nil {
-			return ledger.Page{}, err
-		}
-		p := ledger.Page{LastSeq: uint64(len(d.journal)), Incarnation: d.head.Incarnation}
-		for seq := after; seq < p.LastSeq && seq < after+ledger.PageSize; seq++ {
-			e, err := ledger.DecodeEntry(seq+1, d.journal[seq])
-			if err != nil {
-				return ledger.Page{}, errs.Wrap(err, op, id)
-			}
-			p.Entries = append(p.Entries, e)
-		}
-		return p, nil
+	for i, l := range b.Logs {
+		d.logs = append(d.logs, &logChunk{firstLog + uint64(i), l})
 	}
+	return nil
+}
+
+// setHead replaces the head by a copy of another.
+func (d *deployment) setHead(next *ledger.Head) error {
+	data, err := ledger.Encode(next)
+	if err != nil {
+		return err
+	}
+	head, err := ledger.DecodeHead(data)
+	if err == nil {
+		d.head, d.headData = head, data
+	}
+	return err
 }
 
 // AcquireLease implements state.Store.
@@ -392,47 +406,6 @@ func (s *Store) ReleaseLease(ctx context.Context, held state.Lease) error {
 		d.lease = nil
 	}
 	return nil
-}
-
-// PutBlob implements state.Store.
-func (s *Store) PutBlob(ctx context.Context, digest string, content io.Reader) error {
-	const op = "store blob"
-	if err := ledger.CheckBlob(digest, content); err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	d := ledger.NewDigester()
-	if _, err := io.Copy(io.MultiWriter(&b, d), ledger.Reader(ctx, content)); err != nil {
-		return errs.Wrap(err, op, digest)
-	}
-	if err := d.Check(digest); err != nil {
-		return err
-	}
-	unlock, err := s.lock(ctx, op)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	s.blobs[digest] = b.Bytes()
-	return nil
-}
-
-// Blob implements state.Store.
-func (s *Store) Blob(ctx context.Context, digest string) (io.ReadCloser, error) {
-	const op = "open blob"
-	if err := ledger.CheckDigest(op, digest); err != nil {
-		return nil, err
-	}
-	unlock, err := s.rlock(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	data, ok := s.blobs[digest]
-	if !ok {
-		return nil, ledger.BlobNotFound(digest)
-	}
-	return io.NopCloser(ledger.Reader(ctx, bytes.NewReader(data))), nil
 }
 
 // Close implements state.Store. What was stored is gone.

@@ -22,18 +22,18 @@ func testCommit(t *testing.T, h *Harness) {
 
 	h.Advance(time.Minute)
 	e.commit(state.Commit{
-		Deployment: &state.Deployment{ID: "shop", Status: state.Deploying, Run: "r1", Revision: 99, LastSeq: 99},
-		Run:        &state.Run{ID: "r1", Kind: "deploy", Status: state.RunRunning, Steps: 2},
+		Deployment: &state.Deployment{ID: "shop", Status: state.Deploying, Run: "r1", Revision: 99, FirstSeq: 98, LastSeq: 99, LastLog: 97},
+		Run:        &state.Run{ID: "r1", Kind: "deploy", Status: state.RunRunning, Steps: 2, FirstSeq: 99, LastSeq: 98},
 		Put:        []*state.Instance{node("web_0", "initial"), node("db_0", "initial")},
 		Entries:    []*state.Entry{note(1), note(2)},
 	})
 	got := read(t, s, "shop")
 	require.Equal(t, &state.Deployment{
-		ID: "shop", Status: state.Deploying, Run: "r1", Revision: 3, LastSeq: 2,
+		ID: "shop", Status: state.Deploying, Run: "r1", Revision: 3, FirstSeq: 1, LastSeq: 2,
 		Created: created, Updated: created.Add(time.Minute),
 	}, got.Deployment)
 	require.Equal(t, []*state.Instance{node("db_0", "initial"), node("web_0", "initial")}, got.Instances)
-	require.Equal(t, []*state.Run{{ID: "r1", Kind: "deploy", Status: state.RunRunning, Steps: 2}}, got.Runs)
+	require.Equal(t, []*state.Run{{ID: "r1", Kind: "deploy", Status: state.RunRunning, Steps: 2, FirstSeq: 1}}, got.Runs)
 	require.Equal(t, []uint64{1, 2}, seqs(got.Journal))
 
 	// What is not in a commit stays.
@@ -89,6 +89,7 @@ func testCommitRefused(t *testing.T, h *Harness) {
 			&state.Instance{ID: "web_0", Attributes: map[string]json.RawMessage{"a": json.RawMessage("nope")}}, state.CodeInvalidArgument},
 		"instance nested too deeply": {e.lease, e.revision, note(2),
 			&state.Instance{ID: "web_0", Attributes: map[string]json.RawMessage{"a": nested(9_999)}}, state.CodeInvalidArgument},
+		"log chunk without a run":     {e.lease, e.revision, note(2), node("web_0", "x"), state.CodeInvalidArgument},
 		"last instance without an ID": {e.lease, e.revision, note(2), node("", "x"), state.CodeInvalidArgument},
 	} {
 		_, err := s.Commit(ctx, "shop", &state.Commit{
@@ -98,6 +99,7 @@ func testCommitRefused(t *testing.T, h *Harness) {
 			Put:        []*state.Instance{node("db_0", "x"), test.put},
 			Delete:     []string{"web_0"},
 			Entries:    []*state.Entry{note(1), test.entry},
+			Logs:       []*state.LogChunk{{Run: map[bool]string{false: "r1"}[name == "log chunk without a run"], Text: "x"}},
 		})
 		require.Equal(t, test.want, state.CodeOf(err), "%s: %v", name, err)
 		require.Equal(t, before, read(t, s, "shop"), name)
@@ -143,9 +145,11 @@ func testRuns(t *testing.T, h *Harness) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	older := &state.Run{ID: "z", Kind: "deploy", Status: state.RunRunning, Started: at}
 	newer := &state.Run{ID: "a", Kind: "undeploy", Status: state.RunFailed, Started: at.Add(time.Second), Ended: at.Add(time.Hour),
-		Plan: "sha256:00", Error: "step x: <exit 1> & more", Steps: 4, Done: 1, Failed: 2, Skipped: 1}
+		Plan: "sha256:00", Error: "step x: <exit 1> & more", Blobs: []string{"sha256:01", "sha256:02"},
+		Steps: 4, Done: 1, Failed: 2, Skipped: 1}
 	e.commit(state.Commit{Run: newer})
 	e.commit(state.Commit{Run: older})
+	older.FirstSeq, newer.FirstSeq = 1, 1 // set by the store
 	runs, err := s.Runs(ctx, "shop")
 	require.NoError(t, err)
 	require.Equal(t, []*state.Run{older, newer}, runs)
@@ -164,6 +168,32 @@ func testRuns(t *testing.T, h *Harness) {
 		_, err = s.Run(ctx, "shop", run)
 		is(t, state.CodeNotFound, err)
 	}
+}
+
+// testRunPlace: the store says where in the journal a run's entries are.
+func testRunPlace(t *testing.T, h *Harness) {
+	e := deploy(t, h.Store, "shop")
+	place := func(run string) [2]uint64 {
+		t.Helper()
+		r, err := h.Store.Run(t.Context(), "shop", run)
+		require.NoError(t, err)
+		return [2]uint64{r.FirstSeq, r.LastSeq}
+	}
+	ended := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	e.commit(state.Commit{Run: &state.Run{ID: "r1"}, Entries: []*state.Entry{note(1)}})
+	require.Equal(t, [2]uint64{1, 0}, place("r1"))
+	e.note(2, 3)
+	e.commit(state.Commit{Run: &state.Run{ID: "r1", Ended: ended}, Entries: []*state.Entry{note(5)}})
+	require.Equal(t, [2]uint64{1, 5}, place("r1"))
+	e.note(6, 1)
+	e.commit(state.Commit{Run: &state.Run{ID: "r2"}}) // its entries come later
+	require.Equal(t, [2]uint64{7, 0}, place("r2"))
+	e.note(7, 2)
+	// A run that is resumed begins where it began.
+	e.commit(state.Commit{Run: &state.Run{ID: "r1"}, Entries: []*state.Entry{note(9)}})
+	require.Equal(t, [2]uint64{1, 0}, place("r1"))
+	e.commit(state.Commit{Run: &state.Run{ID: "r2", Ended: ended}})
+	require.Equal(t, [2]uint64{7, 9}, place("r2"))
 }
 
 // testValues: every field comes back as it was.
@@ -215,10 +245,11 @@ func testIsolation(t *testing.T, h *Harness) {
 	in := node("web_0", "initial")
 	in.Attributes = map[string]json.RawMessage{"a": json.RawMessage(`"1"`)}
 	in.CapabilityAttributes = map[string]map[string]json.RawMessage{"c": {"a": json.RawMessage(`"1"`)}}
-	run := &state.Run{ID: "r1", Kind: "deploy"}
+	run := &state.Run{ID: "r1", Kind: "deploy", Blobs: []string{"a"}}
+	chunk := &state.LogChunk{Run: "r1", Text: "hello"}
 	entry := &state.Entry{Kind: "note", Data: json.RawMessage(`"1"`)}
 	put, entries, del := []*state.Instance{in}, []*state.Entry{entry}, []string{"gone"}
-	_, err = s.Commit(ctx, "shop", &state.Commit{Lease: lease, Revision: 1, Deployment: d, Run: run, Put: put, Entries: entries, Delete: del})
+	_, err = s.Commit(ctx, "shop", &state.Commit{Lease: lease, Revision: 1, Deployment: d, Run: run, Put: put, Entries: entries, Logs: []*state.LogChunk{chunk}, Delete: del})
 	require.NoError(t, err)
 	want := read(t, s, "shop")
 
@@ -226,10 +257,11 @@ func testIsolation(t *testing.T, h *Harness) {
 		e.Deployment.Status, e.Deployment.Labels["a"], e.Deployment.Inputs[1] = state.Failed, "2", 'X'
 		e.Instances[0].State, e.Instances[0].Attributes["a"][1] = "error", 'X'
 		e.Instances[0].CapabilityAttributes["c"]["b"] = json.RawMessage("2")
-		e.Runs[0].Kind = "X"
+		e.Runs[0].Kind, e.Runs[0].Blobs[0] = "X", "X"
+		e.Logs[0].Text = "X"
 		e.Journal[0].Kind, e.Journal[0].Data[1] = "X", 'X'
 	}
-	spoil(everything{d, put, []*state.Run{run}, entries})
+	spoil(everything{d, put, []*state.Run{run}, entries, []*state.LogChunk{chunk}})
 	put[0], entries[0] = nil, nil
 	require.Equal(t, want, read(t, s, "shop"))
 	spoil(read(t, s, "shop"))

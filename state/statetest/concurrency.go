@@ -161,7 +161,8 @@ func testClosed(t *testing.T, h *Harness) {
 	require.NoError(t, s.Close())
 }
 
-// calls calls every method of s but Watch and Close, and returns the errors.
+// calls calls every method of s but those that wait and Close, and returns the
+// errors.
 func calls(ctx context.Context, s state.Store, e *engine) map[string]error {
 	errs := map[string]error{}
 	errs["CreateDeployment"] = s.CreateDeployment(ctx, &state.Deployment{ID: "new"})
@@ -174,6 +175,12 @@ func calls(ctx context.Context, s state.Store, e *engine) map[string]error {
 	for _, err := range s.Journal(ctx, e.id, 0) {
 		errs["Journal"] = err
 	}
+	for _, err := range s.Logs(ctx, e.id, "", 0) {
+		errs["Logs"] = err
+	}
+	errs["Trim"] = s.Trim(ctx, e.id, e.lease, 1)
+	errs["Signal"] = s.Signal(ctx, e.id, &state.Signal{Kind: "cancel", Run: "r1"})
+	_, errs["Sweep"] = s.Sweep(ctx, time.Now().Add(time.Hour))
 	_, errs["AcquireLease"] = s.AcquireLease(ctx, e.id, "other", time.Minute)
 	_, errs["RenewLease"] = s.RenewLease(ctx, e.lease, time.Minute)
 	errs["ReleaseLease"] = s.ReleaseLease(ctx, e.lease)

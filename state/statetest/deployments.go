@@ -2,6 +2,7 @@ package statetest
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func testDeployments(t *testing.T, h *Harness) {
 		Inputs: json.RawMessage(`{"port":8080}`), Labels: map[string]string{"team": "blue"},
 		Status: state.Initialized, Run: "r1",
 		// These are the store's to set.
-		Revision: 77, LastSeq: 88, Created: time.Unix(1, 0), Updated: time.Unix(2, 0),
+		Revision: 77, FirstSeq: 80, LastSeq: 88, LastLog: 99, Created: time.Unix(1, 0), Updated: time.Unix(2, 0),
 	}
 	require.NoError(t, s.CreateDeployment(ctx, shop))
 	require.Equal(t, uint64(77), shop.Revision, "the argument was changed")
@@ -32,7 +33,7 @@ func testDeployments(t *testing.T, h *Harness) {
 	require.Equal(t, time.UTC, got.Created.Location())
 	require.Greater(t, got.Created, time.Unix(2, 0))
 	want := *shop
-	want.Revision, want.LastSeq, want.Created, want.Updated = 1, 0, got.Created, got.Created
+	want.Revision, want.FirstSeq, want.LastSeq, want.LastLog, want.Created, want.Updated = 1, 1, 0, 0, got.Created, got.Created
 	require.Equal(t, &want, got)
 
 	is(t, state.CodeAlreadyExists, s.CreateDeployment(ctx, &state.Deployment{ID: "shop"}))
@@ -86,6 +87,10 @@ func testIDs(t *testing.T, h *Harness) {
 		"instance that is not UTF-8":        {Put: []*state.Instance{node("a\xff", "")}},
 		"nil instance":                      {Put: []*state.Instance{nil}},
 		"nil entry":                         {Entries: []*state.Entry{nil}},
+		"nil log chunk":                     {Logs: []*state.LogChunk{nil}},
+		"log chunk without a run":           {Logs: []*state.LogChunk{{Operation: "op"}}},
+		"log chunk of a long operation":     {Logs: []*state.LogChunk{{Run: "r1", Operation: strings.Repeat("x", 1025)}}},
+		"log chunk with a zero byte":        {Logs: []*state.LogChunk{{Run: "r1", Operation: "a\x00b"}}},
 	} {
 		if c != nil {
 			c.Lease, c.Revision = e.lease, e.revision

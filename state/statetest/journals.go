@@ -98,13 +98,13 @@ func testJournalDeleted(t *testing.T, h *Harness) {
 }
 
 // watcher hands on what a Watch yields.
-type watcher struct {
-	entries chan *state.Entry
+type watcher[T any] struct {
+	entries chan *T
 	errs    chan error // closed at the end
 }
 
-func watch(seq iter.Seq2[*state.Entry, error]) *watcher {
-	w := &watcher{make(chan *state.Entry), make(chan error, 1)}
+func watch[T any](seq iter.Seq2[*T, error]) *watcher[T] {
+	w := &watcher[T]{make(chan *T), make(chan error, 1)}
 	go func() {
 		defer close(w.errs)
 		for e, err := range seq {
@@ -119,12 +119,12 @@ func watch(seq iter.Seq2[*state.Entry, error]) *watcher {
 }
 
 // next returns the next n numbers.
-func (w *watcher) next(t *testing.T, n int) []uint64 {
+func (w *watcher[T]) next(t *testing.T, n int) []uint64 {
 	var ns []uint64
 	for range n {
 		select {
 		case e := <-w.entries:
-			ns = append(ns, e.Seq)
+			ns = append(ns, seqOf(e))
 		case err := <-w.errs:
 			require.FailNow(t, "the watch ended", "after %v: %v", ns, err)
 		case <-time.After(time.Minute):
@@ -135,10 +135,10 @@ func (w *watcher) next(t *testing.T, n int) []uint64 {
 }
 
 // end waits for the end and returns the error, if there was one.
-func (w *watcher) end(t *testing.T) error {
+func (w *watcher[T]) end(t *testing.T) error {
 	select {
 	case e := <-w.entries:
-		require.FailNow(t, "the watch went on", "with entry %d", e.Seq)
+		require.FailNow(t, "the watch went on", "with number %d", seqOf(e))
 	case err := <-w.errs:
 		return err
 	case <-time.After(time.Minute):
@@ -220,7 +220,7 @@ func testWatchClosed(t *testing.T, h *Harness) {
 func testWatchMany(t *testing.T, h *Harness) {
 	const watchers, entries = 20, 200
 	e := deploy(t, h.Store, "shop")
-	var ws []*watcher
+	var ws []*watcher[state.Entry]
 	for i := range watchers {
 		ws = append(ws, watch(h.Store.Watch(t.Context(), "shop", uint64(i))))
 	}

@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +75,7 @@ func Run(t *testing.T, open func(t testing.TB) *Harness) {
 		"CommitRefused":    testCommitRefused,
 		"CommitLarge":      testCommitLarge,
 		"Runs":             testRuns,
+		"RunPlace":         testRunPlace,
 		"Values":           testValues,
 		"Isolation":        testIsolation,
 		"Delete":           testDelete,
@@ -89,6 +91,17 @@ func Run(t *testing.T, open func(t testing.TB) *Harness) {
 		"WatchRecreated":   testWatchRecreated,
 		"WatchClosed":      testWatchClosed,
 		"WatchMany":        testWatchMany,
+		"Logs":             testLogs,
+		"LogsMany":         testLogsMany,
+		"WatchLogs":        testWatchLogs,
+		"Trim":             testTrim,
+		"TrimRuns":         testTrimRuns,
+		"TrimWhileReading": testTrimWhileReading,
+		"TrimMany":         testTrimMany,
+		"Signals":          testSignals,
+		"SignalsForgotten": testSignalsForgotten,
+		"Sweep":            testSweep,
+		"SweepMany":        testSweepMany,
 		"Blobs":            testBlobs,
 		"BlobsLarge":       testBlobsLarge,
 		"BlobsConcurrent":  testBlobsConcurrent,
@@ -180,6 +193,7 @@ type everything struct {
 	Instances  []*state.Instance
 	Runs       []*state.Run
 	Journal    []*state.Entry
+	Logs       []*state.LogChunk
 }
 
 func read(t testing.TB, s state.Store, id string) everything {
@@ -190,26 +204,48 @@ func read(t testing.TB, s state.Store, id string) everything {
 	require.NoError(t, err)
 	runs, err := s.Runs(t.Context(), id)
 	require.NoError(t, err)
-	return everything{d, instances, runs, journal(t, s, id, 0)}
+	return everything{d, instances, runs, journal(t, s, id, 0), logs(t, s, id, "", 0)}
 }
 
 func journal(t testing.TB, s state.Store, id string, after uint64) []*state.Entry {
 	t.Helper()
-	var entries []*state.Entry
-	for e, err := range s.Journal(t.Context(), id, after) {
-		require.NoError(t, err)
-		entries = append(entries, e)
-	}
-	return entries
+	return collect(t, s.Journal(t.Context(), id, after))
 }
 
-// seqs returns the numbers of entries.
-func seqs(entries []*state.Entry) []uint64 {
+func logs(t testing.TB, s state.Store, id, operation string, after uint64) []*state.LogChunk {
+	t.Helper()
+	return collect(t, s.Logs(t.Context(), id, operation, after))
+}
+
+// collect returns all that a loop yields.
+func collect[T any](t testing.TB, seq iter.Seq2[*T, error]) (all []*T) {
+	t.Helper()
+	for v, err := range seq {
+		require.NoError(t, err)
+		all = append(all, v)
+	}
+	return all
+}
+
+// seqs returns the numbers of entries, log chunks or signals.
+func seqs[T any](all []*T) []uint64 {
 	var ns []uint64
-	for _, e := range entries {
-		ns = append(ns, e.Seq)
+	for _, v := range all {
+		ns = append(ns, seqOf(v))
 	}
 	return ns
+}
+
+func seqOf(v any) uint64 {
+	switch v := v.(type) {
+	case *state.Entry:
+		return v.Seq
+	case *state.LogChunk:
+		return v.Seq
+	case *state.Signal:
+		return v.Seq
+	}
+	panic(fmt.Sprintf("%T has no number", v))
 }
 
 // span returns from, from+1, ... to.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
 )
 
 // CheckDigest refuses what is not "sha256:" and 64 lower-case hex digits.
@@ -63,4 +64,18 @@ func (r reads) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return r.r.Read(p)
+}
+
+// Used are the digests of the blobs that something refers to.
+type Used map[string]bool
+
+// Deployment adds what a deployment refers to.
+func (u Used) Deployment(d *state.Deployment) { u[d.Template] = true }
+
+// Run adds what a run refers to.
+func (u Used) Run(r *state.Run) {
+	u[r.Plan] = true
+	for _, digest := range r.Blobs {
+		u[digest] = true
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -28,11 +30,20 @@ type Batch struct {
 	// once.
 	Delete []string
 	Put    []Record
-	// Run is nil where there is none.
-	Run *Record
+	// Run is nil where there is none; NextRun tells what to store.
+	Run *state.Run
 	// Entries are the journal entries without their numbers: the first gets
 	// the head's LastSeq + 1.
 	Entries [][]byte
+	// Logs are the log chunks without their numbers: the first gets the head's
+	// LastLog + 1.
+	Logs []Log
+}
+
+// Log is an encoded log chunk.
+type Log struct {
+	Run, Operation string
+	Data           []byte
 }
 
 // Prepare checks and encodes a commit; InvalidArgument.
@@ -58,7 +69,10 @@ func prepare(id string, c *state.Commit, now time.Time) (*Batch, error) {
 	if err := b.prepareInstances(c.Put, c.Delete); err != nil {
 		return nil, err
 	}
-	return b, b.prepareEntries(c.Entries, now)
+	if err := b.prepareEntries(c.Entries, now); err != nil {
+		return nil, err
+	}
+	return b, b.prepareLogs(c.Logs, now)
 }
 
 func (b *Batch) prepareDeployment(d *state.Deployment) error {
@@ -85,12 +99,12 @@ func (b *Batch) prepareRun(r *state.Run) error {
 		return fmt.Errorf("%.140q is not a valid ID of a run", r.ID)
 	}
 	n := *r
+	n.Blobs = slices.Clone(r.Blobs)
 	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC()
-	data, err := Encode(&n)
-	if err != nil {
+	if _, err := Encode(&n); err != nil {
 		return fmt.Errorf("run %s: %w", r.ID, err)
 	}
-	b.Run = &Record{r.ID, data}
+	b.Run = &n
 	return nil
 }
 
@@ -151,6 +165,34 @@ func (b *Batch) prepareEntries(entries []*state.Entry, now time.Time) error {
 	return nil
 }
 
+func (b *Batch) prepareLogs(chunks []*state.LogChunk, now time.Time) error {
+	b.Logs = make([]Log, 0, len(chunks))
+	for i, c := range chunks {
+		switch {
+		case c == nil:
+			return fmt.Errorf("log chunk %d is nil", i)
+		case !state.ValidID(c.Run):
+			return fmt.Errorf("log chunk %d: %.140q is not a valid ID of a run", i, c.Run)
+		case len(c.Operation) > maxOperationID:
+			return fmt.Errorf("log chunk %d: the operation's ID has more than %d bytes", i, maxOperationID)
+		case !utf8.ValidString(c.Operation) || strings.ContainsRune(c.Operation, 0):
+			return fmt.Errorf("log chunk %d: the operation's ID %q is not UTF-8, or holds a zero byte", i, c.Operation)
+		}
+		n := *c
+		n.Seq = 0 // the store's key tells it
+		if n.Time.IsZero() {
+			n.Time = now
+		}
+		n.Time = n.Time.UTC()
+		data, err := Encode(&n)
+		if err != nil {
+			return fmt.Errorf("log chunk %d: %w", i, err)
+		}
+		b.Logs = append(b.Logs, Log{c.Run, c.Operation, data})
+	}
+	return nil
+}
+
 // Apply decides whether the batch may be written on top of a head and the
 // deployment's lease (nil for none), and returns the next head. It changes
 // neither; FailedPrecondition, Conflict.
@@ -169,7 +211,27 @@ func (b *Batch) Apply(h *Head, l *Lease, now time.Time) (*Head, error) {
 		next = *b.deployment
 	}
 	next.Revision = old.Revision + 1
-	next.LastSeq = old.LastSeq + uint64(len(b.Entries))
+	next.FirstSeq, next.LastSeq = old.FirstSeq, old.LastSeq+uint64(len(b.Entries))
+	next.LastLog = old.LastLog + uint64(len(b.Logs))
 	next.Created, next.Updated = old.Created, now
-	return &Head{Deployment: &next, Incarnation: h.Incarnation}, nil
+	return &Head{Deployment: &next, Incarnation: h.Incarnation, LastSignal: h.LastSignal}, nil
 }
+
+// NextRun returns what to store as the record of the batch's run, where old is
+// the record that is there, nil for none, and h the head before the batch.
+func (b *Batch) NextRun(old *state.Run, h *Head) (Record, error) {
+	next := *b.Run
+	next.FirstSeq, next.LastSeq = h.Deployment.LastSeq+1, 0
+	if old != nil {
+		next.FirstSeq = old.FirstSeq
+	}
+	if b.Ends() {
+		next.LastSeq = h.Deployment.LastSeq + uint64(len(b.Entries))
+	}
+	data, err := Encode(&next)
+	return Record{next.ID, data}, err
+}
+
+// Ends reports whether the batch records the end of its run: then the run's
+// signals are forgotten.
+func (b *Batch) Ends() bool { return b.Run != nil && !b.Run.Ended.IsZero() }

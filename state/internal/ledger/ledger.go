@@ -22,6 +22,8 @@ type Head struct {
 	Deployment *state.Deployment `json:"deployment"`
 	// Incarnation tells a deployment from an earlier one of the same ID.
 	Incarnation uint64 `json:"incarnation"`
+	// LastSignal is the Seq of the last signal, 0 if there never was one.
+	LastSignal uint64 `json:"last_signal,omitempty"`
 }
 
 // deepJSON is the size from which a record could nest deeper than the decoder
@@ -63,7 +65,19 @@ func DecodeHead(data []byte) (*Head, error) {
 	if h.Deployment == nil || h.Deployment.Revision == 0 {
 		return nil, damaged(fmt.Errorf("the record is no deployment"))
 	}
+	// Records of the first release have none, because nothing was trimmed then.
+	h.Deployment.FirstSeq = max(h.Deployment.FirstSeq, 1)
 	return h, nil
+}
+
+// DecodeRun reads a run.
+func DecodeRun(data []byte) (*state.Run, error) {
+	r, err := Decode[state.Run](data)
+	if err != nil {
+		return nil, err
+	}
+	r.FirstSeq = max(r.FirstSeq, 1) // where the first release wrote it
+	return r, nil
 }
 
 // DecodeEntry reads the journal entry stored under seq.
@@ -74,6 +88,16 @@ func DecodeEntry(seq uint64, data []byte) (*state.Entry, error) {
 	}
 	e.Seq = seq
 	return e, nil
+}
+
+// DecodeLog reads the log chunk stored under seq.
+func DecodeLog(seq uint64, data []byte) (*state.LogChunk, error) {
+	c, err := Decode[state.LogChunk](data)
+	if err != nil {
+		return nil, err
+	}
+	c.Seq = seq
+	return c, nil
 }
 
 func damaged(err error) error {
@@ -114,7 +138,7 @@ func newHead(d *state.Deployment, now time.Time) (*Head, error) {
 		return nil, err
 	}
 	n := *d
-	n.Revision, n.LastSeq, n.Created, n.Updated = 1, 0, now, now
+	n.Revision, n.FirstSeq, n.LastSeq, n.LastLog, n.Created, n.Updated = 1, 1, 0, 0, now, now
 	if _, err := Encode(&n); err != nil {
 		return nil, errs.Wrap(err, "create deployment", d.ID)
 	}
@@ -150,6 +174,9 @@ func Exists(id string) error {
 func Closed(op string) error {
 	return errs.New(errs.Unavailable, op, "", "the store is closed")
 }
+
+// maxOperationID is the greatest length of an operation's ID in bytes.
+const maxOperationID = 1024
 
 // maxInstanceID is the greatest length of an instance's ID in bytes.
 const maxInstanceID = 1024

@@ -27,7 +27,7 @@ func TestDecodeDamaged(t *testing.T) {
 	}
 	h, err := ledger.DecodeHead([]byte(`{"deployment":{"id":"a","revision":1},"incarnation":7}`))
 	require.NoError(t, err)
-	require.Equal(t, &ledger.Head{Deployment: &state.Deployment{ID: "a", Revision: 1}, Incarnation: 7}, h)
+	require.Equal(t, &ledger.Head{Deployment: &state.Deployment{ID: "a", Revision: 1, FirstSeq: 1}, Incarnation: 7}, h)
 }
 
 // The messages tell what happened and what to do.
@@ -84,7 +84,9 @@ func FuzzDecode(f *testing.F) {
 		again(t, data, ledger.DecodeHead)
 		again(t, data, ledger.Decode[ledger.Lease])
 		again(t, data, ledger.Decode[state.Instance])
-		again(t, data, ledger.Decode[state.Run])
+		again(t, data, ledger.DecodeRun)
+		again(t, data, func(data []byte) (*state.LogChunk, error) { return ledger.DecodeLog(7, data) })
+		again(t, data, ledger.Decode[state.Signal])
 		again(t, data, func(data []byte) (*state.Entry, error) { return ledger.DecodeEntry(7, data) })
 	})
 }
