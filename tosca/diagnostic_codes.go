@@ -68,6 +68,7 @@ const (
 	codeUnknownActivity      = "unknown-activity"
 	codeOddCondition         = "odd-condition"
 	codeBadMapping           = "bad-substitution-mapping"
+	codeUnmappedInput        = "unmapped-input"
 	codeNameClash            = "requirement-and-capability"
 	codeUnsupported          = "unsupported"
 )

@@ -371,24 +371,36 @@ topology_template:
 func TestSubstitutionMapping(t *testing.T) {
 	t.Parallel()
 	st := mustLoad(t, files("service.yaml", `tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  machine:
+    derived_from: tosca.nodes.Compute
+    properties: { name: { type: string }, num_cpus: { type: string }, os: { type: string } }
 topology_template:
   inputs: { n: { type: string, required: false } }
   node_templates:
     c: { type: tosca.nodes.Compute }
   workflows: { w: { steps: {} } }
   substitution_mappings:
-    node_type: tosca.nodes.Compute
-    properties: { a: [ n ], b: { mapping: [ n ] }, c: n }
+    node_type: machine
+    properties: { name: [ n ], num_cpus: { mapping: [ n ] }, os: n }
     capabilities: { host: [ c, host ] }
     requirements: { local_storage: [ c, local_storage ] }
     interfaces: { Standard: { create: w } }
 `), "service.yaml")
 	m := st.Substitution
-	require.True(t, m.NodeType.IsA("tosca.nodes.Compute"))
-	require.Equal(t, map[string][]string{"a": {"n"}, "b": {"n"}, "c": {"n"}}, m.Properties)
-	require.Equal(t, map[string][]string{"host": {"c", "host"}}, m.Capabilities)
-	require.Equal(t, map[string][]string{"local_storage": {"c", "local_storage"}}, m.Requirements)
-	require.Equal(t, map[string]map[string]string{"Standard": {"create": "w"}}, m.Interfaces)
+	require.True(t, m.NodeType.IsA("machine"))
+	inputs := map[string]string{}
+	for _, p := range m.Properties {
+		inputs[p.Name] = p.Input
+	}
+	require.Equal(t, map[string]string{"name": "n", "num_cpus": "n", "os": "n"}, inputs)
+	require.Equal(t, []string{"host", "c", "host"}, []string{m.Capabilities[0].Name, m.Capabilities[0].Node, m.Capabilities[0].Capability})
+	r := m.Requirements[0]
+	require.Equal(t, "local_storage", r.Name)
+	require.Equal(t, Unbounded, r.Count)
+	require.Equal(t, []string{"c", "local_storage"}, []string{r.Targets[0].Node, r.Targets[0].Requirement})
+	i := m.Interfaces[0]
+	require.Equal(t, []string{"Standard", "create", "w"}, []string{i.Interface, i.Operation, i.Workflow})
 }
 
 func TestOptions(t *testing.T) {

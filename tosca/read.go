@@ -66,7 +66,9 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 	}
 	root, faults := yamlx.Parse(src, yamlx.Limits{Depth: r.lim.Depth, Nodes: max(1, r.lim.Nodes-r.nodes)})
 	for _, f := range faults {
-		r.fault(name, f)
+		if !mappedKey(root, f) {
+			r.fault(name, f)
+		}
 	}
 	if root == nil || root.Kind != yamlx.Mapping {
 		if len(faults) == 0 {

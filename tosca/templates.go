@@ -20,6 +20,8 @@ type builder struct {
 	policies   map[string]bool
 	untargeted map[*PolicyType]*Policy // the first without targets
 	flows      map[string]*Workflow
+	// mapping is how the service substitutes nodes of others; nil if it does not.
+	mapping *substitutionDraft
 
 	// What templates of one type share.
 	assigned map[any][]*Assignment
@@ -70,6 +72,7 @@ func (b *builder) build(entry *document, docs []*document) {
 		b.nodeBody(n)
 	}
 	b.each("relationship_templates", b.relationshipTemplate)
+	b.readSubstitution()
 	b.selectNodes()
 	for _, n := range b.nodes {
 		b.requirements(n)
@@ -78,7 +81,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.eachPolicy(b.policy)
 	b.each("outputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Outputs, "output") })
 	b.each("workflows", b.workflow)
-	b.substitution()
+	b.linkSubstitution()
 }
 
 // header reads what describes the service template.

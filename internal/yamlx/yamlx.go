@@ -77,7 +77,9 @@ type Node struct {
 	size int
 }
 
-// Field is an entry of a mapping. Keys are scalars.
+// Field is an entry of a mapping. Keys are scalars. A key that is a list of
+// scalars is kept beside its Fault, with the Text "[a, b]": TOSCA 2.0 has such
+// keys in a few places.
 type Field struct{ Key, Value *Node }
 
 // Get returns the value of a mapping's key, or nil.
@@ -95,6 +97,17 @@ func (n *Node) Get(key string) *Node {
 
 // IsNull tells whether the node is null or nil.
 func (n *Node) IsNull() bool { return n == nil || n.Kind == Scalar && n.Type == Null }
+
+// ItemsOf returns the entries of a list; none for anything else and for nil.
+func (n *Node) ItemsOf() []*Node {
+	if n == nil {
+		return nil
+	}
+	return n.Items
+}
+
+// IsTrue tells whether the node is the boolean true.
+func (n *Node) IsTrue() bool { return n != nil && n.Kind == Scalar && n.Data == true }
 
 // Value returns the node as data: nil, bool, int64, float64, string, []any or
 // map[string]any. Keys that are no strings are taken as written.
@@ -296,6 +309,11 @@ func (c *converter) mapping(n *Node, y *yaml.Node, depth int) {
 		switch {
 		case key.Kind != Scalar:
 			c.fault(BadKey, key.Start, key.End, "a key must be a scalar, not a %s", key.Kind)
+			if text, ok := listKey(key); ok && m.key(text) == nil {
+				named := *key
+				named.Text = text
+				m.put(Field{&named, value})
+			}
 		case y.Content[i].Tag == "!!merge":
 			merges = append(merges, value)
 		default:
@@ -310,6 +328,24 @@ func (c *converter) mapping(n *Node, y *yaml.Node, depth int) {
 	for _, source := range merges {
 		c.merge(&m, source)
 	}
+}
+
+// listKey is the name of a key that is a list of scalars.
+func listKey(key *Node) (string, bool) {
+	if key.Kind != Sequence || len(key.Items) > 8 {
+		return "", false
+	}
+	var b strings.Builder
+	for i, item := range key.Items {
+		if item.Kind != Scalar {
+			return "", false
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(item.Text)
+	}
+	return "[" + b.String() + "]", true
 }
 
 // merge adds what a merge key brings (YAML's language-independent type
