@@ -13,7 +13,7 @@
 // the implementation's dependencies and the node's artifacts, each by
 // its base name; a folder comes with all that is in it. Two different files of
 // the same name are an error. Changes there do not reach the archive. The
-// folder is removed after the operation. Standard input is empty.
+// folder is removed when the outcome of the operation is recorded. Standard input is empty.
 //
 // Bash scripts are started with "bash" and Python scripts with "python3", found
 // in the PATH; other files with the interpreter of their first line. A shell

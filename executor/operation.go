@@ -8,8 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
@@ -64,7 +66,7 @@ func (l *live) operation(r *run, s *workflow.Step, inst *instance) (*Operation, 
 		return nil, err
 	}
 	op := NewOperation(l.serviceOf(s).files, node, rel, definition(interfaces, s.Interface, s.Operation))
-	op.ID = operationID(l.id, r.record.ID, s)
+	op.ID = operationID(l.record, r.record.ID, s)
 	op.Deployment, op.Run, op.Step, op.Instance = l.id, r.record.ID, s.ID, inst.ID
 	op.Interface, op.Name = s.Interface, s.Operation
 	// Drivers look at the host to tell whether they are meant. Where it cannot
@@ -114,9 +116,11 @@ func fileOf(a *tosca.Artifact) *File {
 }
 
 // operationID is readable first and unique last: what is done to what, and a
-// digest of deployment, run and step.
-func operationID(deployment, run string, s *workflow.Step) string {
-	sum := sha256.Sum256([]byte(deployment + "\x00" + run + "\x00" + s.ID))
+// digest of deployment, run and step. When the deployment was made is part of
+// it: another one of the same name, in another store or after this one was
+// deleted, has operations of its own.
+func operationID(d *state.Deployment, run string, s *workflow.Step) string {
+	sum := sha256.Sum256([]byte(d.ID + "\x00" + d.Created.UTC().Format(time.RFC3339Nano) + "\x00" + run + "\x00" + s.ID))
 	what := strings.Map(func(c rune) rune {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':

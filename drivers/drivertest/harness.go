@@ -53,7 +53,7 @@ var serial atomic.Int64
 func (b *bench) operation(files ...string) (*executor.Operation, *logBuffer) {
 	archive := fstest.MapFS{}
 	op := &executor.Operation{
-		ID:         fmt.Sprintf("suite-%d-%d", os.Getpid(), serial.Add(1)),
+		ID: fmt.Sprintf("suite-%d-%d", os.Getpid(), serial.Add(1)), Began: time.Now(),
 		Deployment: "suite", Run: "run-1", Step: "step-1", Attempt: 1,
 		Instance: "node_0", Interface: "Standard", Name: "create",
 		Files:   archive,

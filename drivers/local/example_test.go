@@ -25,6 +25,7 @@ echo "url=http://localhost:$port/" >> "$TOSCA_OUTPUTS"
 	}
 	status, err := driver.Start(context.Background(), op)
 	fmt.Println(status.State, status.Outputs["url"], err)
+	driver.Forget(op) // the outcome is recorded
 	// Output:
 	// creating on localhost
 	// succeeded http://localhost:8080/ <nil>

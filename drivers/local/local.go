@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/internal/script"
@@ -24,10 +25,11 @@ type Config struct {
 	// USER, LOGNAME, TMPDIR and TZ, which it gets from this process where they
 	// are set. They may replace those.
 	Env map[string]string
-	// WorkDir is where the working directories of the operations are made.
-	// Default: the system's folder for temporary files.
+	// WorkDir is where the folder is made that holds those of the operations,
+	// for this account alone. Default: the system's folder for temporary files.
+	// The programs that resume each other's runs must have the same.
 	WorkDir string
-	// KeepFiles leaves the working directories, to look into them.
+	// KeepFiles leaves the folders of the operations, to look into them.
 	KeepFiles bool
 	// Interpreters replaces the interpreter of an artifact type, by the type's
 	// name. Defaults: "bash" for tosca.artifacts.Implementation.Bash and
@@ -38,14 +40,26 @@ type Config struct {
 }
 
 // Driver runs scripts on this machine. It is an executor.Driver whose work ends
-// with Start: see executor.Sync.
+// with Start: see executor.Sync. Recover finds the scripts of a process that is
+// gone, and is an executor.Forgetter.
 type Driver struct{ executor.Driver }
 
-// New returns a Driver.
-func New(config Config) *Driver { return &Driver{executor.Sync(&runner{config})} }
+// New returns a Driver. It makes the folder in WorkDir, so that Recover knows
+// later what was there before an operation began; if that does not work, Start says so.
+func New(config Config) *Driver {
+	r := &runner{config, newFolders(config.WorkDir)}
+	_ = r.folders.make()
+	return &Driver{executor.Sync(r)}
+}
+
+// Forget removes what was kept of an operation: see executor.Forgetter.
+func (d *Driver) Forget(op *executor.Operation) { d.Driver.(executor.Forgetter).Forget(op) }
 
 // runner is the executor.Runner behind Driver.
-type runner struct{ config Config }
+type runner struct {
+	config  Config
+	folders *folders
+}
 
 // Name returns "local".
 func (r *runner) Name() string { return "local" }
@@ -70,18 +84,21 @@ func (r *runner) Run(ctx context.Context, op *executor.Operation) (map[string]an
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.config.WorkDir, "orchestrator-")
-	if err != nil {
-		return nil, errs.New(errs.FailedPrecondition, "make a working directory for", op.Primary.Path, "%w", err)
+	l, lock, found, err := r.place(ctx, op, job)
+	if err != nil || found != nil {
+		return found.outcome(err)
 	}
-	if !r.config.KeepFiles {
-		defer os.RemoveAll(dir)
+	defer lock.Close()
+	if op.ID == "" && !r.config.KeepFiles { // nobody can ask for it
+		defer os.RemoveAll(l.dir)
 	}
-	l := layout{dir}
 	if err := l.write(job); err != nil {
 		return nil, errs.Wrap(err, "lay out the files of", op.Primary.Path)
 	}
-	exit, err := r.execute(ctx, op, job, l)
+	exit, err := r.execute(ctx, op, job, l, lock)
+	if !r.config.KeepFiles {
+		_ = os.Remove(l.file("inputs.json"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +106,48 @@ func (r *runner) Run(ctx context.Context, op *executor.Operation) (map[string]an
 		return nil, err
 	}
 	return l.outputs(op.Primary.Path)
+}
+
+// earlier is how an operation ended, or goes on, that was begun before.
+type earlier struct{ executor.Status }
+
+func (e *earlier) outcome(err error) (map[string]any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e.Outputs, e.Err
+}
+
+// place makes the folder of an operation and locks it. If the operation was
+// begun before, with this attempt, it returns how that ended instead.
+func (r *runner) place(ctx context.Context, op *executor.Operation, job *script.Job) (layout, *os.File, *earlier, error) {
+	failed := func(err error) (layout, *os.File, *earlier, error) {
+		return layout{}, nil, nil, errs.New(errs.FailedPrecondition, "make a working directory for", op.Primary.Path, "%w", err)
+	}
+	if err := r.folders.make(); err != nil {
+		return failed(err)
+	}
+	if !r.config.KeepFiles {
+		r.folders.sweep()
+	}
+	l := r.folders.of(op)
+	if op.ID == "" {
+		dir, err := os.MkdirTemp(r.folders.boot, "unnamed-")
+		if err != nil {
+			return failed(err)
+		}
+		l = layout{dir}
+	}
+	lock, p, code, err := l.claim()
+	switch {
+	case err != nil:
+		return failed(err)
+	case p == running:
+		return l, nil, &earlier{r.await(ctx, l, op.Primary.Path, job.Redact)}, nil
+	case p != unbegun:
+		return l, nil, &earlier{l.status(p, code, op.Primary.Path, job.Redact)}, nil
+	}
+	return l, lock, nil, nil
 }
 
 // layout is the folder of one operation: the working directory and, beside it
@@ -124,6 +183,13 @@ func (l layout) writeEntry(job *script.Job, e script.Entry) error {
 		return err
 	}
 	defer from.Close()
+	if e.Mode&0o111 != 0 {
+		// A process that another goroutine forks now would have the file open for
+		// writing until it execs, and Linux refuses to execute such a file
+		// (go.dev/issue/22315): no fork meanwhile.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+	}
 	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode)
 	if err != nil {
 		return err
@@ -171,7 +237,7 @@ func (r *runner) environment(job *script.Job, l layout) []string {
 
 // command returns what starts the job; its program is looked up in the PATH
 // that the script will see.
-func (r *runner) command(job *script.Job, l layout) (*exec.Cmd, error) {
+func (r *runner) command(job *script.Job, l layout, lock *os.File) (*exec.Cmd, error) {
 	program := job.Command[0]
 	env := r.environment(job, l)
 	if !strings.Contains(program, "/") {
@@ -184,9 +250,30 @@ func (r *runner) command(job *script.Job, l layout) (*exec.Cmd, error) {
 	} else if !path.IsAbs(program) {
 		program = filepath.Join(l.work(), program)
 	}
-	cmd := &exec.Cmd{Path: program, Args: job.Command, Env: env, Dir: l.work()}
+	if err := executable(program); err != nil {
+		return nil, notStarted(err, job.Name, job.Command[0])
+	}
+	words := append([]string{program}, job.Command[1:]...)
+	cmd := &exec.Cmd{Path: program, Args: words, Env: env, Dir: l.work()}
+	if survives {
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", wrapper, l.dir}, words...)
+		cmd.ExtraFiles = []*os.File{lock} // descriptor 3
+	}
 	ownGroup(cmd)
 	return cmd, nil
+}
+
+// executable tells why a program cannot be executed, before anything is begun.
+func executable(program string) error {
+	_, err := exec.LookPath(program)
+	var found *exec.Error
+	if errors.As(err, &found) {
+		err = found.Err
+	}
+	if errors.Is(err, syscall.EISDIR) {
+		return fs.ErrPermission
+	}
+	return err
 }
 
 // lookPath finds a program in the PATH of env.

@@ -19,15 +19,22 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killedChild); dir != "" {
+		runChild(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestConformance(t *testing.T) {
 	lab.Require(t, "bash")
 	lab.Require(t, "python3")
+	work := t.TempDir() // of all drivers, as of processes on one machine
 	drivertest.Run(t, drivertest.Harness{
 		New: func(t *testing.T) executor.Driver {
-			return local.New(local.Config{WorkDir: t.TempDir(), Grace: 500 * time.Millisecond})
+			return local.New(local.Config{WorkDir: work, Grace: 500 * time.Millisecond})
 		},
+		Recovers: true,
 	})
 }
 
@@ -47,7 +54,7 @@ func TestConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Err)
 	require.Equal(t, map[string]any{"site": "north", "lang": "C", "leaked": ""}, s.Outputs)
-	kept, err := filepath.Glob(filepath.Join(work, "*", "work", "here"))
+	kept, err := filepath.Glob(filepath.Join(work, "*", "*", "*", "work", "here"))
 	require.NoError(t, err)
 	require.Len(t, kept, 1)
 }
@@ -57,13 +64,21 @@ func TestLeavesNothingBehind(t *testing.T) {
 	lab.Require(t, "bash")
 	work := t.TempDir()
 	d := local.New(local.Config{WorkDir: work})
-	for _, text := range []string{"mkdir -p a/b; touch a/b/c", "exit 1", "nonsense > $TOSCA_OUTPUTS"} {
-		_, err := d.Start(t.Context(), script(text))
+	for i, text := range []string{"mkdir -p a/b; touch a/b/c", "exit 1", "nonsense > $TOSCA_OUTPUTS"} {
+		op := script(text)
+		op.ID = "op-" + strconv.Itoa(i)
+		_, err := d.Start(t.Context(), op)
 		require.NoError(t, err)
+		require.NotEmpty(t, folders(t, work), "until the outcome is recorded")
+		require.NoFileExists(t, filepath.Join(folders(t, work)[0], "inputs.json"))
+		d.Forget(op)
+		require.Empty(t, folders(t, work))
 	}
-	left, err := os.ReadDir(work)
+	op := script("exit 1")
+	op.ID = "" // nobody can ask for it
+	_, err := d.Start(t.Context(), op)
 	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, folders(t, work))
 }
 
 func TestNotStarted(t *testing.T) {
@@ -116,6 +131,7 @@ func BenchmarkScript(b *testing.B) {
 		Inputs: map[string]any{"port": int64(8080), "name": "web", "tags": []any{"a", "b"}}}
 	b.ReportAllocs()
 	for b.Loop() {
+		d.Forget(op)
 		if s, err := d.Start(b.Context(), op); err != nil || s.Err != nil {
 			b.Fatal(err, s.Err)
 		}

@@ -22,7 +22,7 @@ const followInterval = 25 * time.Millisecond
 // The script writes to files, not to pipes: a pipe would keep this process
 // waiting for every background process that inherited it, and would break
 // under a daemon that outlives the operation.
-func (r *runner) execute(ctx context.Context, op *executor.Operation, job *script.Job, l layout) (script.Exit, error) {
+func (r *runner) execute(ctx context.Context, op *executor.Operation, job *script.Job, l layout, lock *os.File) (script.Exit, error) {
 	stdout, err := follow(l.file("stdout"), script.NewLines(op.Log, job.Redact))
 	if err != nil {
 		return script.Exit{}, errs.New(errs.Internal, "run", op.Primary.Path, "%w", err)
@@ -33,12 +33,12 @@ func (r *runner) execute(ctx context.Context, op *executor.Operation, job *scrip
 		return script.Exit{}, errs.New(errs.Internal, "run", op.Primary.Path, "%w", err)
 	}
 	defer stderr.close()
-	cmd, err := r.command(job, l)
+	cmd, err := r.command(job, l, lock)
 	if err != nil {
 		return script.Exit{}, err
 	}
 	cmd.Stdout, cmd.Stderr = stdout.writer, stderr.writer
-	if err := start(cmd); err != nil {
+	if err := cmd.Start(); err != nil {
 		return script.Exit{}, notStarted(err, op.Primary.Path, job.Command[0])
 	}
 	ended := make(chan struct{})
@@ -56,7 +56,10 @@ func (r *runner) execute(ctx context.Context, op *executor.Operation, job *scrip
 	if stopped {
 		return script.Exit{}, script.Stopped(ctx, op.Primary.Path, words)
 	}
-	return script.Exit{Code: cmd.ProcessState.ExitCode(), Signal: signalOf(cmd.ProcessState), Words: words}, nil
+	if signal := signalOf(cmd.ProcessState); signal != "" || !survives {
+		return script.Exit{Code: cmd.ProcessState.ExitCode(), Signal: signal, Words: words}, nil
+	}
+	return exitOf(cmd.ProcessState.ExitCode(), words), nil // the wrapper's
 }
 
 // wait passes on output until the process ends, or ctx ends and the process
@@ -74,7 +77,8 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd, ended <-chan struct{},
 				return false
 			default:
 			}
-			r.stop(cmd, ended)
+			r.stop(context.WithoutCancel(ctx), group(cmd.Process.Pid))
+			<-ended
 			return true
 		case <-tick.C:
 			for _, f := range output {
@@ -86,42 +90,27 @@ func (r *runner) wait(ctx context.Context, cmd *exec.Cmd, ended <-chan struct{},
 
 // stop ends the process group: SIGTERM, and SIGKILL for what is left after the
 // grace period.
-func (r *runner) stop(cmd *exec.Cmd, ended <-chan struct{}) {
+func (r *runner) stop(ctx context.Context, g group) {
 	grace := r.config.Grace
 	if grace <= 0 {
 		grace = 10 * time.Second
 	}
-	terminate(cmd)
+	g.terminate()
 	deadline := time.NewTimer(grace)
 	defer deadline.Stop()
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
 	for alive := true; alive; {
 		select {
+		case <-ctx.Done():
+			alive = false
 		case <-deadline.C:
 			alive = false
 		case <-tick.C:
-			alive = groupAlive(cmd)
+			alive = g.alive()
 		}
 	}
-	kill(cmd)
-	<-ended
-}
-
-// start starts cmd. A program that was just written may still be open for
-// writing in a child that another goroutine is forking at this moment; the
-// kernel then says ETXTBSY, for some microseconds (go.dev/issue/22315).
-func start(cmd *exec.Cmd) error {
-	for wait := time.Millisecond; ; wait *= 2 {
-		err := cmd.Start()
-		if !busy(err) || wait > time.Second {
-			return err
-		}
-		time.Sleep(wait)
-		again := &exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir,
-			Stdout: cmd.Stdout, Stderr: cmd.Stderr, SysProcAttr: cmd.SysProcAttr}
-		*cmd = *again
-	}
+	g.kill()
 }
 
 // notStarted explains why a program did not start.

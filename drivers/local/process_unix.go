@@ -14,13 +14,14 @@ import (
 // ownGroup makes the command the leader of a process group of its own.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-func terminate(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-func kill(cmd *exec.Cmd)      { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// group is a process group, by the number of its leader.
+type group int
 
-// groupAlive tells whether any process of the group is left.
-func groupAlive(cmd *exec.Cmd) bool {
-	return !errors.Is(syscall.Kill(-cmd.Process.Pid, 0), syscall.ESRCH)
-}
+func (g group) terminate() { _ = syscall.Kill(-int(g), syscall.SIGTERM) }
+func (g group) kill()      { _ = syscall.Kill(-int(g), syscall.SIGKILL) }
+
+// alive tells whether any process of the group is left.
+func (g group) alive() bool { return !errors.Is(syscall.Kill(-int(g), 0), syscall.ESRCH) }
 
 func signalOf(s *os.ProcessState) string {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
@@ -29,5 +30,4 @@ func signalOf(s *os.ProcessState) string {
 	return ""
 }
 
-func busy(err error) bool   { return errors.Is(err, syscall.ETXTBSY) }
 func tooBig(err error) bool { return errors.Is(err, syscall.E2BIG) }
