@@ -84,7 +84,7 @@ func (s *session) planDeploy(req Request, svc *requestedService) (*workflow.Plan
 func (l *live) noStrangersTo(t *tosca.ServiceTemplate) error {
 	var strangers []string
 	for _, inst := range l.sorted() {
-		if inst.Kind == state.Node && inst.State != workflow.Initial && t.Node(inst.Template) == nil {
+		if inst.Kind == state.Node && inst.State != workflow.Initial && t.Representation(inst.Template, inst.Index) == nil {
 			strangers = append(strangers, inst.ID)
 		}
 	}

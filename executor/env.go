@@ -56,12 +56,12 @@ func parameter(list []*tosca.Parameter, name string) *tosca.Parameter {
 func (l *live) instanceOf(of tosca.Entity) *instance {
 	switch {
 	case of.Node != nil:
-		return l.instances[workflow.NodeID(of.Node.Name, of.Index)]
+		return l.instances[workflow.NodeID(of.Node.Name, of.Node.Index)]
 	case of.Relationship == nil:
 		return nil
 	}
 	if r := of.Relationship.Requirement; r != nil && r.Source != nil {
-		source := l.instances[workflow.NodeID(r.Source.Name, of.Index)]
+		source := l.instances[workflow.NodeID(r.Source.Name, r.Source.Index)]
 		if source == nil {
 			return nil
 		}

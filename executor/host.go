@@ -77,13 +77,11 @@ func (l *live) host(s *workflow.Step, inst *instance, e env) (Host, error) {
 		Hint: "give one in the template, or let an operation of the node set it"}
 }
 
-// isOf tells that the instance is one of the node template, or a relationship
+// isOf tells that the instance is the node, or a relationship
 // of which an end is.
 func (i *instance) isOf(n *tosca.NodeTemplate) bool {
-	if i.Source == "" {
-		return n.Name == i.Template
-	}
-	return n.Name == templateOf(i.Source) || n.Name == templateOf(i.Target)
+	id := workflow.NodeID(n.Name, n.Index)
+	return id == i.ID || id == i.Source || id == i.Target
 }
 
 // hostNode finds the node whose host is meant: nil for this machine. own tells
@@ -91,19 +89,19 @@ func (i *instance) isOf(n *tosca.NodeTemplate) bool {
 func (l *live) hostNode(word string, s *workflow.Step, inst *instance) (node *tosca.NodeTemplate, own bool, err error) {
 	t := l.serviceOf(s).template
 	isNode := inst.Source == ""
-	end := func(id string) *tosca.NodeTemplate { return t.Node(templateOf(id)) }
+	end := func(id string) *tosca.NodeTemplate { return nodeOf(t, id) }
 	switch {
 	case word == "ORCHESTRATOR":
 		return nil, false, nil
 	case word == "" && isNode:
-		return t.Node(inst.Template), true, nil
+		return t.Representation(inst.Template, inst.Index), true, nil
 	case word == "":
 		if s.Subject == inst.Target && inst.Source != inst.Target {
 			return end(inst.Target), false, nil
 		}
 		return end(inst.Source), false, nil
 	case (word == "SELF" || word == "HOST") && isNode:
-		return t.Node(inst.Template), false, nil
+		return t.Representation(inst.Template, inst.Index), false, nil
 	case (word == "SELF" || word == "HOST" || word == "SOURCE") && !isNode:
 		return end(inst.Source), false, nil
 	case word == "TARGET" && !isNode:

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -111,7 +112,7 @@ func (l *live) link() {
 // bind finds what the instance is made of; false if the template has it not.
 func (i *instance) bind(t *tosca.ServiceTemplate) bool {
 	if i.Kind == state.Node {
-		if n := t.Node(i.Template); n != nil {
+		if n := t.Representation(i.Template, i.Index); n != nil {
 			i.node = n
 			return true
 		}
@@ -126,7 +127,7 @@ func (i *instance) bind(t *tosca.ServiceTemplate) bool {
 
 // findRequirement finds the requirement of a relationship instance in a template.
 func findRequirement(t *tosca.ServiceTemplate, i *instance) (*tosca.NodeTemplate, *tosca.Requirement) {
-	node := t.Node(templateOf(i.Source))
+	node := nodeOf(t, i.Source)
 	if node == nil {
 		return nil, nil
 	}
@@ -146,11 +147,22 @@ func templateOf(id string) string {
 	return id
 }
 
+// nodeOf finds the node of a node instance by its ID: of "web_0" the first
+// representation of "web". It is nil where the template does not have it.
+func nodeOf(t *tosca.ServiceTemplate, id string) *tosca.NodeTemplate {
+	name := templateOf(id)
+	index, err := strconv.Atoi(strings.TrimPrefix(id[len(name):], "_"))
+	if err != nil {
+		return nil
+	}
+	return t.Representation(name, index)
+}
+
 // make makes the instance that a plan asks for.
 func (l *live) make(p workflow.Instance) (*instance, error) {
-	n := l.service.template.Node(p.Node)
+	n := l.service.template.Representation(p.Node, p.Index)
 	if n == nil {
-		return nil, errs.New(errs.InvalidArgument, "take a plan through", p.ID, "there is no node template %q", p.Node)
+		return nil, errs.New(errs.InvalidArgument, "take a plan through", p.ID, "the template has no node %s", workflow.NodeID(p.Node, p.Index))
 	}
 	rec := &state.Instance{ID: p.ID, Kind: state.Node, Template: p.Node, Index: p.Index, State: workflow.Initial}
 	if p.Requirement == "" {
@@ -198,17 +210,13 @@ func (i *instance) retype() bool {
 // entity is the instance as the language sees it.
 func (i *instance) entity(t *tosca.ServiceTemplate) tosca.Entity {
 	if i.Kind == state.Node {
-		return tosca.Entity{Service: t, Node: t.Node(i.Template), Index: i.Index}
+		return tosca.Entity{Service: t, Node: t.Representation(i.Template, i.Index)}
 	}
 	_, req := findRequirement(t, i)
 	if req == nil {
 		return tosca.Entity{Service: t}
 	}
-	e := tosca.Entity{Service: t, Relationship: req.Relationship}
-	if i.source != nil {
-		e.Index = i.source.Index
-	}
-	return e
+	return tosca.Entity{Service: t, Relationship: req.Relationship}
 }
 
 // The places of values in an instance.

@@ -29,9 +29,9 @@ func (l *live) serviceOf(s *workflow.Step) *service {
 func (l *live) templateFor(s *workflow.Step, inst *instance) (*tosca.NodeTemplate, *tosca.RelationshipTemplate, []*tosca.Interface, error) {
 	t := l.serviceOf(s).template
 	if inst.Source == "" {
-		n := t.Node(inst.Template)
+		n := t.Representation(inst.Template, inst.Index)
 		if n == nil {
-			return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "there is no node template %q", inst.Template)
+			return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "the template has no such node")
 		}
 		return n, nil, n.Interfaces, nil
 	}

@@ -217,7 +217,7 @@ func (r *run) nodeOf(c *call, inst *instance) *tosca.NodeTemplate {
 	if inst.Kind != state.Node {
 		return nil
 	}
-	return r.live.serviceOf(c.step).template.Node(inst.Template)
+	return r.live.serviceOf(c.step).template.Representation(inst.Template, inst.Index)
 }
 
 // targetOf is the target of the instance's first relationship of a requirement.

@@ -70,9 +70,9 @@ var contextFunctions = []*function{
 func evalNodeIndex(e *evaluation, _ *Call, _ []any) (any, error) {
 	switch {
 	case e.self.Node != nil:
-		return int64(max(e.self.Index, e.self.Node.Index)), nil
+		return int64(e.self.Node.Index), nil
 	case e.self.Relationship != nil && e.self.Relationship.Requirement != nil:
-		return int64(max(e.self.Index, e.self.Relationship.Requirement.Source.Index)), nil
+		return int64(e.self.Relationship.Requirement.Source.Index), nil
 	}
 	return nil, misplaced("$node_index", "a node template")
 }

@@ -259,8 +259,8 @@ func (c *checker) workflows() {
 		c.implementation(w.Implementation, Error)
 		for _, s := range w.Steps {
 			targets := groups[s.Target]
-			if n := c.t.nodes[s.Target]; n != nil {
-				targets = []*NodeTemplate{n}
+			if nodes, ok := c.named(s.Target); ok {
+				targets = nodes
 			}
 			for _, a := range s.Activities {
 				if a.Kind == CallOperation && s.TargetRelationship == "" {

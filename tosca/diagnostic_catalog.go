@@ -8,7 +8,9 @@ import "slices"
 func Codes() []CodeInfo { return slices.Clone(catalog) }
 
 var catalog = []CodeInfo{
+	{codeBadAllocation, "A requirement takes from a property that the capability does not have, or that is no number, or more than is left.", "allocation: { num_cpus: 8 } # of 4"},
 	{codeBadCopy, "The keyname copy names no template, or one that is itself a copy.", "copy: no_such_node"},
+	{codeBadCount, "The count of a node template or of a requirement is no whole number from 0 on.", "count: many"},
 	{codeBadOccurrences, "The lower bound of occurrences is negative or above the upper one.", "occurrences: [ 2, 1 ]"},
 	{codeBadOutput, "An output of an operation is not mapped to an attribute of SELF, SOURCE or TARGET.", "outputs: { ip: [ SELF ] }"},
 	{codeBadRefinement, "A derived type gives something inherited a type that does not derive from the inherited one.", "properties: { port: { type: string } } # integer in the parent"},
@@ -50,6 +52,7 @@ var catalog = []CodeInfo{
 	{"no-host", "HOST is asked of a node that is hosted on nothing.", "{ get_attribute: [ HOST, state ] }"},
 	{codeNoMatchingCapability, "The target of a requirement has no capability that fulfils it.", "requirements: [ { database: a_compute } ]"},
 	{codeNoMatchingNode, "No node template is of the type and passes the node filter of a requirement.", "requirements: [ { host: { node: tosca.nodes.Compute } } ]"},
+	{codeNoRepresentation, "A call names a node template that has no representations.", "$get_property: [ spare, port ] # count: 0"},
 	{codeNothingSelected, "No other node template fits one with the directive select.", "directives: [ select ]"},
 	{codeNullValue, "A property is set to null, which hides its default.", "properties: { name: ~ }"},
 	{codeOddCondition, "A condition is not understood and ignored.", "condition: utilization greater_than 50%"},

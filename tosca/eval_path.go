@@ -153,6 +153,9 @@ func (r resolver) named(name string) ([]Entity, *Policy, *pathError) {
 	if n := t.Node(name); n != nil {
 		return []Entity{r.node(n)}, nil, nil
 	}
+	if t.absent[name] != nil {
+		return nil, nil, &pathError{code: codeNoRepresentation, message: fmt.Sprintf("the node template %s has the count 0: there is no such node", show(name)), maybe: true}
+	}
 	if rel := usedRelationship(t, name); rel != nil {
 		return []Entity{{Service: t, Relationship: rel}}, nil, nil
 	}
@@ -234,15 +237,8 @@ func (r resolver) service() *ServiceTemplate {
 	return nil
 }
 
-// node returns the entity of another node: the same instance where it is
-// SELF's own template, else the first.
-func (r resolver) node(n *NodeTemplate) Entity {
-	e := Entity{Service: r.service(), Node: n}
-	if n != nil && n == r.self.Node {
-		e.Index = r.self.Index
-	}
-	return e
-}
+// node returns the entity of another node.
+func (r resolver) node(n *NodeTemplate) Entity { return Entity{Service: r.service(), Node: n} }
 
 // walk follows path from its element i on, beginning at an entity.
 func (r resolver) walk(at Entity, path []any, i int) (place, *pathError) {

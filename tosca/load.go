@@ -45,6 +45,9 @@ type Limits struct {
 	Nodes int
 	// Imports is how many files may be read, and how many fetched. Default 1,000.
 	Imports int
+	// Representations is how many nodes the templates with a count may make
+	// together. Default 200,000.
+	Representations int
 }
 
 // Load reads the service template in file, which lies in fsys, with all that
@@ -80,7 +83,8 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	if entry == nil {
 		return nil, s.sorted()
 	}
-	t = &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{}}
+	t = &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{},
+		representations: map[string][]*NodeTemplate{}, absent: map[string]*NodeTemplate{}}
 	for _, d := range r.order {
 		t.Files = append(t.Files, d.name)
 	}

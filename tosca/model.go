@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"io/fs"
+	"math/big"
 	"time"
 )
 
@@ -58,17 +59,21 @@ type ServiceTemplate struct {
 	// Relationships are the templates under relationship_templates in order of
 	// declaration. What a requirement uses is Requirement.Relationship.
 	Relationships []*RelationshipTemplate
-	Groups        []*Group
-	Policies      []*Policy
-	Workflows     []*Workflow
-	Substitution  *SubstitutionMapping
+	// Dangling are the requirements that must be fulfilled and that no node of
+	// the service fulfils. TOSCA 2.0 lets a valid template have them; it cannot
+	// be deployed so.
+	Dangling     []*DanglingRequirement
+	Groups       []*Group
+	Policies     []*Policy
+	Workflows    []*Workflow
+	Substitution *SubstitutionMapping
 
-	nodes map[string]*NodeTemplate
+	// nodes has the first representation of each template, representations all
+	// of those with several, absent the templates with none.
+	nodes           map[string]*NodeTemplate
+	representations map[string][]*NodeTemplate
+	absent          map[string]*NodeTemplate
 }
-
-// Node returns the node template of that name, the first of its
-// representations, or nil.
-func (t *ServiceTemplate) Node(name string) *NodeTemplate { return t.nodes[name] }
 
 // Types are the types that a file can name, each map by the name under which
 // the file can refer to it: the full name, and for normative types of the
@@ -404,7 +409,14 @@ type Capability struct {
 	Node       *NodeTemplate
 	Properties []*Assignment
 	Attributes []*Assignment
+	// Directives say whose requirements may lead to the capability: "internal"
+	// for those of this service, "external". Empty where the template does not
+	// say, which allows both (TOSCA 2.0 section 8.3).
+	Directives []string
 	Range      Range
+
+	// allocated sums what requirements take from the properties, by name.
+	allocated map[string]*big.Rat
 }
 
 // Requirement is a requirement of a node template that found its target.
@@ -412,7 +424,9 @@ type Capability struct {
 // Source: TOSCA 1.3 section 3.8.2, TOSCA 2.0 section 8.4.
 type Requirement struct {
 	Name string
-	// Index counts the assignments of the same name in one node, from 0.
+	// Index counts the relationships that the assignments of the same name in
+	// one node want, from 0. Those of optional ones that found no target are
+	// missing in the count.
 	Index      int
 	Definition *RequirementDefinition
 	Source     *NodeTemplate
@@ -423,7 +437,24 @@ type Requirement struct {
 	// Relationship is this requirement's own: a named template used by several
 	// requirements is copied for each.
 	Relationship *RelationshipTemplate
-	Range        Range
+	// Allocations are what the requirement takes from the properties of
+	// Capability, evaluated (TOSCA 2.0 section 8.5.5).
+	Allocations []*Assignment
+	Range       Range
+
+	// order is the place of the assignment in the template.
+	order int
+}
+
+// DanglingRequirement is a requirement for which there is no target.
+//
+// Source: TOSCA 2.0 section 8.5.
+type DanglingRequirement struct {
+	Name string
+	// Index is as in Requirement.
+	Index  int
+	Source *NodeTemplate
+	Range  Range
 }
 
 // RelationshipTemplate is a relationship, as declared or as used by one requirement.

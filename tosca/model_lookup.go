@@ -350,6 +350,38 @@ func (p *Policy) Property(name string) *Assignment { return assignment(p.Propert
 // Property returns the assignment of that name, or nil where it has no value.
 func (g *Group) Property(name string) *Assignment { return assignment(g.Properties, name) }
 
+// Node returns the first representation of the node template of that name, or
+// nil where there is none. For a template with the directive "select" that is
+// the node that was chosen.
+func (t *ServiceTemplate) Node(name string) *NodeTemplate { return t.nodes[name] }
+
+// Representations returns the nodes that the node template of that name stands
+// for, in order of Index: one for a template without count, none for one with
+// count 0 and for an unknown name. The slice is not to be changed.
+//
+// Source: TOSCA 2.0 section 14.1.
+func (t *ServiceTemplate) Representations(name string) []*NodeTemplate {
+	if list, ok := t.representations[name]; ok {
+		return list
+	}
+	if n := t.nodes[name]; n != nil {
+		return []*NodeTemplate{n}
+	}
+	return nil
+}
+
+// Representation returns the node with that index among the representations of
+// a node template, or nil.
+func (t *ServiceTemplate) Representation(name string, index int) *NodeTemplate {
+	if index == 0 {
+		return t.nodes[name]
+	}
+	if list := t.representations[name]; index > 0 && index < len(list) {
+		return list[index]
+	}
+	return nil
+}
+
 // Relationship returns the relationship template of that name, or nil.
 func (t *ServiceTemplate) Relationship(name string) *RelationshipTemplate {
 	return first(t.Relationships, func(r *RelationshipTemplate) bool { return r.Name == name })

@@ -11,7 +11,7 @@ import (
 )
 
 // DefaultLimits are the limits that apply where Options.Limits has zeros.
-var DefaultLimits = Limits{FileSize: 64 << 20, Depth: 200, Nodes: 20_000_000, Imports: 1000}
+var DefaultLimits = Limits{FileSize: 64 << 20, Depth: 200, Nodes: 20_000_000, Imports: 1000, Representations: 200_000}
 
 func (l Limits) orDefault() Limits {
 	if l.FileSize <= 0 {
@@ -25,6 +25,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Imports <= 0 {
 		l.Imports = DefaultLimits.Imports
+	}
+	if l.Representations <= 0 {
+		l.Representations = DefaultLimits.Representations
 	}
 	return l
 }

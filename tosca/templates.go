@@ -23,6 +23,13 @@ type builder struct {
 	// mapping is how the service substitutes nodes of others; nil if it does not.
 	mapping *substitutionDraft
 
+	// inputs are the values of the inputs while loading, once they are asked
+	// for; shape are the names of those that decide which nodes there are.
+	inputs map[string]any
+	shape  map[string]bool
+	// represented counts the representations of templates with a count.
+	represented int
+
 	// What templates of one type share.
 	assigned map[any][]*Assignment
 	plain    map[any][]*Interface
@@ -38,6 +45,10 @@ type nodeDraft struct {
 	node *NodeTemplate
 	// broken tells that the type is missing or broken.
 	broken bool
+	// representations begin with node; a template with count 0 has none.
+	representations []*NodeTemplate
+	// wants are the requirement assignments.
+	wants []*wanted
 	// chosen is what a template with the directive "select" stands for.
 	chosen *NodeTemplate
 }
@@ -47,7 +58,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.drafts, b.relations, b.groups = map[string]*nodeDraft{}, map[string]*RelationshipTemplate{}, map[string]*Group{}
 	b.assigned, b.plain, b.bare, b.index = map[any][]*Assignment{}, map[any][]*Interface{}, map[*RelationshipType]*RelationshipTemplate{}, map[any]any{}
 	b.untargeted = map[*PolicyType]*Policy{}
-	b.policies, b.flows = map[string]bool{}, map[string]*Workflow{}
+	b.policies, b.flows, b.shape = map[string]bool{}, map[string]*Workflow{}, map[string]bool{}
 	b.header(entry)
 	for _, d := range docs {
 		d.fields(d.root, "service template")
@@ -71,17 +82,17 @@ func (b *builder) build(entry *document, docs []*document) {
 	for _, n := range b.nodes {
 		b.nodeBody(n)
 	}
+	b.representNodes()
 	b.each("relationship_templates", b.relationshipTemplate)
 	b.readSubstitution()
 	b.selectNodes()
-	for _, n := range b.nodes {
-		b.requirements(n)
-	}
+	b.requirements()
 	b.each("groups", b.group)
 	b.eachPolicy(b.policy)
 	b.each("outputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Outputs, "output") })
 	b.each("workflows", b.workflow)
 	b.linkSubstitution()
+	b.t.ShapeInputs = sortedKeys(b.shape)
 }
 
 // header reads what describes the service template.

@@ -18,8 +18,6 @@ func (b *builder) declareNode(d *document, f yamlx.Field) {
 	draft := &nodeDraft{doc: d, key: f.Key, body: f.Value, node: n}
 	b.drafts[n.Name] = draft
 	b.nodes = append(b.nodes, draft)
-	b.t.Nodes = append(b.t.Nodes, n)
-	b.t.nodes[n.Name] = n
 }
 
 // copyNodes replaces the body of templates with "copy" by the copied one with
@@ -112,9 +110,6 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 		n.Type, draft.broken = &NodeType{}, true
 	}
 	draft.broken = draft.broken || b.types.brokenTypes[n.Type]
-	if c := body.Get("count"); !c.IsNull() && c.Text != "1" {
-		d.warnf(codeUnsupported, c, "several instances of a node are not made yet; there will be one")
-	}
 	n.Description = prose(body.Get("description"))
 	n.Metadata = d.metadata(body.Get("metadata"))
 	n.Directives = texts(d.strings(body.Get("directives"), "directives"))
@@ -169,6 +164,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 			sub.at, sub.quiet = f.Key, draft.broken
 			d.fields(f.Value, "capability assignment")
 			props, attrs = f.Value.Get("properties"), f.Value.Get("attributes")
+			c.Directives = d.scopes(f.Value.Get("directives"), "a capability")
 			delete(given, def.Name)
 		}
 		c.Properties = b.properties(d, props, def.Properties, sub)

@@ -25,15 +25,17 @@ func (b *builder) group(d *document, f yamlx.Field) {
 	g.Interfaces = b.interfaces(d, n.Get("interfaces"), nil, nil, nil, sub.quiet)
 	seen := map[*NodeTemplate]bool{}
 	for _, item := range d.strings(n.Get("members"), "members") {
-		member := b.t.nodes[item.Text]
-		switch {
-		case member == nil:
+		members, ok := b.named(item.Text)
+		if !ok {
 			d.errorf(codeUnknownNode, item, "the group %q names the member %q, which is no node template", g.Name, item.Text).Suggestion = nearest(item.Text, b.nodeNames())
-		case seen[member]:
-		case !b.broken(member) && len(g.Type.Members) > 0 && !isAny(member.Type, g.Type.Members):
-			d.warnf(codeInvalidMember, item, "the group type %s does not list %s among its members", g.Type.Name, member.Type.Name)
-			fallthrough
-		default:
+		}
+		for _, member := range members {
+			if seen[member] {
+				continue
+			}
+			if !b.broken(member) && len(g.Type.Members) > 0 && !isAny(member.Type, g.Type.Members) {
+				d.warnf(codeInvalidMember, item, "the group type %s does not list %s among its members", g.Type.Name, member.Type.Name)
+			}
 			seen[member] = true
 			g.Members = append(g.Members, member)
 		}
@@ -111,11 +113,13 @@ func (b *builder) policyTargets(d *document, p *Policy, n *yamlx.Node) {
 		}
 	}
 	for _, item := range d.strings(n, "targets") {
-		if node := b.t.nodes[item.Text]; node != nil {
-			if valid := p.Type.TargetNodes; len(valid) > 0 && !b.broken(node) && !isAny(node.Type, valid) {
-				d.warnf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, node.Type.Name)
+		if nodes, ok := b.named(item.Text); ok {
+			for _, node := range nodes {
+				if valid := p.Type.TargetNodes; len(valid) > 0 && !b.broken(node) && !isAny(node.Type, valid) {
+					d.warnf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, node.Type.Name)
+				}
+				add(node)
 			}
-			add(node)
 		} else if g := b.groups[item.Text]; g != nil {
 			p.TargetGroups = append(p.TargetGroups, g)
 		} else {

@@ -1,62 +1,173 @@
 package tosca
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
 
-// wanted is a requirement assignment.
+// wanted is a requirement assignment, or an implicit one.
 type wanted struct {
 	draft *nodeDraft
 	name  string
 	key   *yamlx.Node
+	// order is the place among the assignments of the template.
+	order int
 	// target, capability and relationship are nil where not given.
 	target, capability, relationship *yamlx.Node
-	filter                           *NodeFilter
-	def                              *RequirementDefinition
-	optional                         bool
+	// index is the second entry of the target [template, index]; nil for none.
+	index *Value
+	// count is how many relationships are wanted; nil for one.
+	count     *Value
+	countNode *yamlx.Node
+	// filters must all be passed.
+	filters     []*NodeFilter
+	def         *RequirementDefinition
+	allocations []*Assignment
+	optional    bool
+	// distinct wants a node of its own for each relationship.
+	distinct bool
+	// external wants nodes of other services only.
+	external bool
+	// exhausted is how many of the first candidates have too little left.
+	exhausted int
+
+	// Of one relationship: the node that wants it, and its Requirement.Index.
+	source *NodeTemplate
+	slot   int
 }
 
-// requirements resolves the requirements of a node to their targets.
+// self is the context of the calls in an assignment: the relationship that is
+// to be made.
+func (w *wanted) self() Entity {
+	r := &Requirement{Name: w.name, Index: w.slot, Definition: w.def, Source: w.source, Range: w.draft.doc.rng(w.key)}
+	t := &RelationshipType{}
+	if w.def != nil && w.def.Relationship != nil {
+		t = w.def.Relationship
+	}
+	r.Relationship = &RelationshipTemplate{Type: t, Requirement: r, Range: r.Range, service: w.source.service}
+	return Entity{Service: w.source.service, Relationship: r.Relationship}
+}
+
+// requirements finds the targets of all requirements: of those that must be
+// fulfilled first, then of the optional ones.
 //
-// Source: TOSCA 1.3 section 3.8.2.
-func (b *builder) requirements(draft *nodeDraft) {
-	if draft.chosen != nil {
+// Source: TOSCA 1.3 section 3.8.2, TOSCA 2.0 section 8.5.
+func (b *builder) requirements() {
+	optional := false
+	for _, draft := range b.nodes {
+		if draft.chosen == nil {
+			b.assignments(draft)
+		}
+	}
+	for _, draft := range b.nodes {
+		for _, n := range draft.representations {
+			optional = b.assign(draft, n, false) || optional
+		}
+	}
+	if !optional {
 		return
 	}
-	d, n := draft.doc, draft.node
-	index := b.requirementIndex(n.Type)
-	items := d.items(draft.body.Get("requirements"), "requirements")
-	counts := make(map[string]int, len(index))
-	broken := map[string]bool{}
-	for _, item := range items {
-		f, ok := d.single(item, "a requirement")
-		if !ok {
-			continue
-		}
-		w := b.wanted(draft, f, index[f.Key.Text])
-		count := 1
-		if f.Value.Kind == yamlx.Mapping {
-			if o := d.occurrences(either(f.Value, "occurrences", "count"), Occurrences{1, 1}); o.Max == 0 {
-				count = 0
+	for _, draft := range b.nodes {
+		for _, n := range draft.representations {
+			if b.assign(draft, n, true) {
+				slices.SortStableFunc(n.Requirements, func(r, other *Requirement) int { return cmp.Compare(r.order, other.order) })
 			}
 		}
-		if count == 0 {
-			continue
+	}
+}
+
+// assignments reads the requirement assignments of a template.
+func (b *builder) assignments(draft *nodeDraft) {
+	d := draft.doc
+	index := b.requirementIndex(draft.node.Type)
+	for i, item := range d.items(draft.body.Get("requirements"), "requirements") {
+		if f, ok := d.single(item, "a requirement"); ok {
+			w := b.wanted(draft, f, index[f.Key.Text])
+			w.order = i
+			draft.wants = append(draft.wants, w)
 		}
-		if r := b.resolve(w); r != nil {
-			r.Index = counts[r.Name]
-			n.Requirements = append(n.Requirements, r)
-			r.Target.Incoming = append(r.Target.Incoming, r)
-		} else {
-			broken[w.name] = true
+	}
+}
+
+// sums are how many relationships the assignments of one name want.
+type sums struct {
+	all, required, next int
+	explicit, failed    bool
+}
+
+// assign fulfils the assignments of a node that are optional, or those that are
+// not, and tells whether there are optional ones.
+func (b *builder) assign(draft *nodeDraft, n *NodeTemplate, optional bool) (hasOptional bool) {
+	wanted := make(map[string]*sums, len(n.Type.Requirements))
+	for _, w := range draft.wants {
+		s := wanted[w.name]
+		if s == nil {
+			s = &sums{explicit: true}
+			wanted[w.name] = s
 		}
-		counts[w.name]++
+		count := 1
+		if w.count != nil {
+			count = b.count(draft.doc, w.countNode, w.count, Entity{Service: b.t, Node: n})
+		}
+		s.all += count
+		if !w.optional {
+			s.required += count
+		}
+		hasOptional = hasOptional || w.optional
+		if w.optional == optional && !b.fulfil(w, n, s.next, count) {
+			s.failed = true
+		}
+		s.next += count
+	}
+	if optional {
+		return hasOptional
 	}
 	for _, def := range n.Type.Requirements {
-		b.count(draft, def, counts[def.Name], broken[def.Name])
+		s := wanted[def.Name]
+		if s == nil {
+			s = &sums{}
+		}
+		if !s.failed {
+			b.checkCount(draft, n, def, s)
+		}
 	}
+	return hasOptional
+}
+
+// fulfil makes count relationships of an assignment, and tells whether all
+// that must be made could be.
+func (b *builder) fulfil(w *wanted, n *NodeTemplate, first, count int) bool {
+	var used, own map[*NodeTemplate]bool
+	if count > 1 || len(n.Requirements) > 0 {
+		used, own = map[*NodeTemplate]bool{}, map[*NodeTemplate]bool{}
+		for _, r := range n.Requirements {
+			if r.Name == w.name {
+				used[r.Target] = true
+			}
+		}
+	}
+	for i := range count {
+		each := *w
+		each.source, each.slot = n, first+i
+		r := b.resolve(&each, used, own)
+		w.exhausted = each.exhausted
+		if r == nil {
+			return w.optional
+		}
+		r.Index, r.order = each.slot, w.order
+		n.Requirements = append(n.Requirements, r)
+		r.Target.Incoming = append(r.Target.Incoming, r)
+		r.Capability.allocate(r.Allocations)
+		if used != nil {
+			used[r.Target], own[r.Target] = true, true
+		}
+	}
+	return true
 }
 
 func (b *builder) requirementIndex(t *NodeType) map[string]*RequirementDefinition {
@@ -71,44 +182,143 @@ func (b *builder) requirementIndex(t *NodeType) map[string]*RequirementDefinitio
 	return m
 }
 
-// wanted reads an assignment: the name of a node, or a map.
+// wanted reads an assignment: the name of a node, [name, index], or a map.
 func (b *builder) wanted(draft *nodeDraft, f yamlx.Field, def *RequirementDefinition) *wanted {
 	d := draft.doc
-	w := &wanted{draft: draft, name: f.Key.Text, key: f.Key, def: def}
+	w := &wanted{draft: draft, name: f.Key.Text, key: f.Key, def: def, distinct: d.v.v2()}
+	if def != nil && def.NodeFilter != nil {
+		w.filters = append(w.filters, def.NodeFilter)
+	}
 	n := f.Value
 	switch {
 	case n.IsNull():
-	case n.Kind == yamlx.Scalar:
-		w.target = n
-	default:
+	case n.Kind == yamlx.Mapping:
 		d.fields(n, "requirement assignment")
-		w.target, w.capability, w.relationship = n.Get("node"), n.Get("capability"), n.Get("relationship")
-		w.filter = d.nodeFilter(n.Get("node_filter"))
+		b.wantedTarget(w, n.Get("node"))
+		w.capability, w.relationship = n.Get("capability"), n.Get("relationship")
 		w.optional = d.boolean(n.Get("optional"), "optional", false)
-		if w.target != nil && w.target.Kind == yamlx.Sequence && len(w.target.Items) > 0 {
-			w.target = w.target.Items[0] // 2.0's [template, index]
+		b.wantedCount(w, n)
+		if filter := d.nodeFilter(n.Get("node_filter")); filter != nil {
+			if !d.v.v2() {
+				w.filters = nil // it replaces that of the definition
+			}
+			w.filters = append(w.filters, filter)
 		}
-	}
-	if w.target.IsNull() {
-		w.target = nil
-	}
-	if w.filter == nil && def != nil {
-		w.filter = def.NodeFilter
+		for _, a := range d.entries(n.Get("allocation"), "allocation") {
+			w.allocations = append(w.allocations, &Assignment{Name: a.Key.Text, Value: d.value(a.Value), Range: d.rng(a.Key)})
+		}
+		scopes := d.scopes(n.Get("directives"), "a requirement")
+		w.external = len(scopes) > 0 && !slices.Contains(scopes, "internal")
+	default:
+		b.wantedTarget(w, n)
 	}
 	return w
 }
 
-// resolve finds the target and makes the requirement; nil where there is none.
-func (b *builder) resolve(w *wanted) *Requirement {
+// wantedTarget reads the name of a node template or type, or 2.0's
+// [template, index].
+func (b *builder) wantedTarget(w *wanted, n *yamlx.Node) {
 	d := w.draft.doc
-	target := b.target(w)
-	if target == nil {
+	switch {
+	case n.IsNull():
+	case n.Kind == yamlx.Scalar:
+		w.target = n
+	case n.Kind == yamlx.Sequence && len(n.Items) == 2 && d.v.v2():
+		w.target, w.index = n.Items[0], d.value(n.Items[1])
+	default:
+		d.wrongShape(n, "the target of a requirement", "the name of a node template or type, or [template, index]")
+	}
+}
+
+// wantedCount reads the count of 2.0, or the occurrences of 1.3: their lower
+// bound says how many relationships are made, one at least where the upper
+// bound is not 0.
+func (b *builder) wantedCount(w *wanted, n *yamlx.Node) {
+	d := w.draft.doc
+	if w.countNode = n.Get("count"); !w.countNode.IsNull() {
+		w.count = d.value(w.countNode)
+		return
+	}
+	w.countNode = n.Get("occurrences")
+	if w.countNode.IsNull() {
+		return
+	}
+	count := int64(1)
+	switch o := d.occurrences(w.countNode, Occurrences{1, 1}); {
+	case o.Max == 0:
+		count = 0
+	case o.Min > 1:
+		count = int64(o.Min)
+	}
+	w.count = Constant(count)
+}
+
+// scopes reads the directives "internal" and "external".
+//
+// Source: TOSCA 2.0 sections 8.3 and 8.5.2.
+func (d *document) scopes(n *yamlx.Node, of string) []string {
+	valid := []string{"internal", "external"}
+	var list []string
+	for _, item := range d.strings(n, "directives") {
+		if !slices.Contains(valid, item.Text) {
+			d.errorf(codeUnknownDirective, item, "%s has no directive %q", of, item.Text).Suggestion = nearest(item.Text, valid)
+			continue
+		}
+		list = append(list, item.Text)
+	}
+	return list
+}
+
+// resolve finds the target and makes the requirement; nil where there is none.
+// Nodes in own are not taken again, those in used only where there is no other.
+func (b *builder) resolve(w *wanted, used, own map[*NodeTemplate]bool) *Requirement {
+	if w.target == nil && w.def == nil {
+		b.undeclaredRequirement(w, nil)
 		return nil
 	}
+	candidates, want, ok := b.targets(w)
+	if !ok {
+		return nil
+	}
+	if want == nil && w.target != nil && len(candidates) == 1 && w.direct(own) {
+		return b.connect(w, candidates[0])
+	}
+	again := false
+	for i := w.exhausted; i < len(candidates); i++ {
+		n := candidates[i]
+		b.s.spend(1, w.draft.doc.rng(w.key))
+		switch {
+		case n == w.source, own[n] && w.distinct, !b.fits(w, n, want):
+			if i == w.exhausted && b.exhaustedBy(w, n) {
+				w.exhausted++
+			}
+		case used[n]:
+			again = true
+		default:
+			return b.connect(w, n)
+		}
+	}
+	for i := 0; again && i < len(candidates); i++ {
+		if n := candidates[i]; n != w.source && used[n] && !(own[n] && w.distinct) && b.fits(w, n, want) {
+			return b.connect(w, n)
+		}
+	}
+	b.unfulfilled(w, candidates, want)
+	return nil
+}
+
+// direct tells whether an assignment leads to the only node that it names, and
+// faults are told on the way.
+func (w *wanted) direct(own map[*NodeTemplate]bool) bool {
+	return len(own) == 0 && len(w.allocations) == 0 && !w.external && !(w.draft.doc.v.v2() && len(w.filters) > 0) || !w.distinct
+}
+
+// connect makes the requirement for a target.
+func (b *builder) connect(w *wanted, target *NodeTemplate) *Requirement {
 	if w.def == nil && !w.draft.broken && !b.undeclaredRequirement(w, target) {
 		return nil
 	}
-	r := &Requirement{Name: w.name, Definition: w.def, Source: w.draft.node, Target: target, Range: d.rng(w.key)}
+	r := &Requirement{Name: w.name, Definition: w.def, Source: w.source, Target: target, Range: w.draft.doc.rng(w.key)}
 	r.Capability = b.capability(w, target)
 	if r.Capability == nil && !w.draft.broken && !b.broken(target) {
 		b.noCapability(w, target)
@@ -120,6 +330,7 @@ func (b *builder) resolve(w *wanted) *Requirement {
 		return nil
 	}
 	b.checkRelationship(w, r)
+	r.Allocations = b.allocations(w, r.Capability)
 	return r
 }
 
@@ -128,55 +339,103 @@ func (b *builder) broken(n *NodeTemplate) bool {
 	return draft != nil && draft.broken
 }
 
-// target finds the node that a requirement names, or selects one by type and
-// node filter, in order of declaration.
-func (b *builder) target(w *wanted) *NodeTemplate {
+// targets are the nodes among which the target of a requirement is chosen: the
+// representations of a template that it names, or the nodes of a type, which is
+// returned too. It is false where a fault was reported.
+func (b *builder) targets(w *wanted) (candidates []*NodeTemplate, want *NodeType, ok bool) {
 	d := w.draft.doc
-	var want *NodeType
-	if w.target != nil {
-		name := d.text(w.target, "node")
-		if draft := b.drafts[name]; draft != nil {
-			if draft.chosen != nil {
-				return draft.chosen
-			}
-			return draft.node
-		}
-		decl := d.named(nodeKind, w.target)
-		if decl == nil {
-			dia := d.errorf(codeUnknownNode, w.target, "the requirement %q names %q, which is neither a node template nor a node type", w.name, name)
-			dia.Suggestion = nearest(name, b.nodeNames())
-			return nil
-		}
-		want = decl.typ.(*NodeType)
-	} else if w.def != nil {
-		want = w.def.Node
+	if w.target == nil {
+		return b.candidates(w.def.Node), w.def.Node, true
 	}
-	if w.target == nil && w.def == nil {
-		b.undeclaredRequirement(w, nil)
-		return nil
-	}
-	for _, n := range b.candidates(want) {
-		b.s.spend(1, w.draft.doc.rng(w.key))
-		if n != w.draft.node && b.fits(n, want, w.filter) && (b.capability(w, n) != nil) {
-			return n
+	name := d.text(w.target, "node")
+	if draft := b.drafts[name]; draft != nil {
+		candidates = draft.representations
+		if draft.chosen != nil {
+			candidates = []*NodeTemplate{draft.chosen}
 		}
+		if w.index != nil {
+			candidates, ok = b.indexed(w, candidates)
+			return candidates, nil, ok
+		}
+		return candidates, nil, true
 	}
+	decl := d.named(nodeKind, w.target)
+	if decl == nil {
+		dia := d.errorf(codeUnknownNode, w.target, "the requirement %q names %q, which is neither a node template nor a node type", w.name, name)
+		dia.Suggestion = nearest(name, b.nodeNames())
+		return nil, nil, false
+	}
+	if w.index != nil {
+		d.errorf(codeUnknownNode, w.target, "the requirement %q wants a representation by its index; %q is a type, not a template", w.name, name)
+		return nil, nil, false
+	}
+	want = decl.typ.(*NodeType)
+	return b.candidates(want), want, true
+}
+
+// indexed picks the candidate with the index that an assignment gives.
+func (b *builder) indexed(w *wanted, candidates []*NodeTemplate) ([]*NodeTemplate, bool) {
+	self := Entity{}
+	if _, static := w.index.Static(); !static {
+		self = w.self()
+	}
+	data, err := b.evaluate(w.index, self)
+	index, isInt := data.(int64)
+	switch {
+	case errors.Is(err, errReported):
+		return nil, false
+	case err == nil && isInt && index >= 0 && index < int64(len(candidates)):
+		return candidates[index : index+1], true
+	case err == nil && isInt && index >= 0:
+		return nil, true
+	}
+	if err == nil {
+		err = fmt.Errorf("%s is no index", show(data))
+	}
+	w.draft.doc.s.errorf(codeBadCount, w.index.Range(), "the index of the target of %q cannot be used: %s", w.name, err)
+	return nil, false
+}
+
+// unfulfilled reports a requirement without a target. In TOSCA 2.0 a
+// requirement that leaves the choice may stay so: the template is valid, but
+// cannot be deployed.
+func (b *builder) unfulfilled(w *wanted, candidates []*NodeTemplate, want *NodeType) {
+	d := w.draft.doc
 	if w.optional {
-		return nil
+		return
 	}
 	at := w.key
 	if w.target != nil {
 		at = w.target
 	}
-	dia := d.errorf(codeNoMatchingNode, at, "no node template fits the requirement %q of %q", w.name, w.draft.node.Name)
-	if want != nil {
+	named := want == nil && w.target != nil
+	if named && len(candidates) == 1 {
+		before := b.s.errors
+		if b.connect(w, candidates[0]); b.s.errors > before || !b.allocatable(w, candidates[0]) {
+			return // the fault is told more exactly
+		}
+	}
+	dangling := d.v.v2() && !named
+	report := d.errorf
+	if dangling {
+		report = d.warnf
+	}
+	dia := report(codeNoMatchingNode, at, "no node template fits the requirement %q of %q", w.name, w.draft.node.Name)
+	switch {
+	case named:
+		dia.Summary = fmt.Sprintf("no representation of %q fits the requirement %q of %q", w.target.Text, w.name, w.draft.node.Name)
+	case want != nil:
 		dia.Detail = fmt.Sprintf("Wanted is a node of type %s", want.Name)
-		if w.filter != nil {
+		if w.filters != nil {
 			dia.Detail += " that passes the node filter"
 		}
 		dia.Detail += "."
 	}
-	return nil
+	if dangling {
+		dia.Section = "TOSCA 2.0 section 8.5.4"
+		dia.Detail = strings.TrimSpace(dia.Detail + " The service cannot be deployed without it.")
+		b.t.Dangling = append(b.t.Dangling, &DanglingRequirement{Name: w.name, Index: w.slot, Source: w.source, Range: d.rng(at)})
+	}
 }
 
 // candidates returns the nodes of a type, in order of declaration. They are
@@ -211,9 +470,62 @@ func (b *builder) nodeNames() []string {
 	return names
 }
 
-// fits tells whether a node is of a type and passes a filter.
-func (b *builder) fits(n *NodeTemplate, want *NodeType, filter *NodeFilter) bool {
-	return (want == nil || n.Type.isA(want)) && (filter == nil || filter.passes(n))
+// fits tells whether a node can be the target of a requirement.
+func (b *builder) fits(w *wanted, n *NodeTemplate, want *NodeType) bool {
+	if want != nil && !n.Type.isA(want) || w.def != nil && w.def.Node != nil && w.def.Node != want && !n.Type.isA(w.def.Node) {
+		return false
+	}
+	c := b.capability(w, n)
+	if c == nil || w.external || len(c.Directives) > 0 && !slices.Contains(c.Directives, "internal") {
+		return false
+	}
+	if w.draft.doc.v.v2() && !b.validPair(w, c) || !b.hasLeft(w, c) {
+		return false
+	}
+	for _, filter := range w.filters {
+		if !filter.passes(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// validPair tells whether the types of relationship and capability allow each
+// other, and the nodes.
+func (b *builder) validPair(w *wanted, c *Capability) bool {
+	if valid := c.Definition.ValidSourceNodeTypes; len(valid) > 0 && !isAny(w.source.Type, valid) {
+		return false
+	}
+	t := b.relationshipType(w)
+	if t == nil {
+		return true
+	}
+	return (len(t.ValidSourceNodeTypes) == 0 || isAny(w.source.Type, t.ValidSourceNodeTypes)) &&
+		(len(t.ValidTargetNodeTypes) == 0 || isAny(c.Node.Type, t.ValidTargetNodeTypes)) &&
+		(len(t.ValidCapabilityTypes) == 0 || slices.ContainsFunc(t.ValidCapabilityTypes, c.Type.isA)) &&
+		(len(c.Type.ValidRelationshipTypes) == 0 || slices.ContainsFunc(c.Type.ValidRelationshipTypes, t.isA))
+}
+
+// relationshipType is the type of the relationship that a requirement makes, as
+// far as it is known before the target is; else nil.
+func (b *builder) relationshipType(w *wanted) *RelationshipType {
+	n := w.relationship
+	if !n.IsNull() && n.Kind == yamlx.Mapping {
+		n = n.Get("type")
+	}
+	if !n.IsNull() && n.Kind == yamlx.Scalar {
+		if decl := w.draft.doc.lookup(relationshipKind, n.Text); decl != nil {
+			return decl.typ.(*RelationshipType)
+		}
+		if template := b.relations[n.Text]; template != nil {
+			return template.Type
+		}
+		return nil
+	}
+	if w.def != nil {
+		return w.def.Relationship
+	}
+	return nil
 }
 
 // undeclaredRequirement reports a requirement that the type does not declare.
@@ -322,27 +634,36 @@ func (b *builder) checkTarget(w *wanted, r *Requirement) {
 	}
 }
 
-// count checks how often a requirement is assigned. Bounds that the definition
-// leaves to the language ([1, 1] in 1.x) are enforced downwards only:
-// published blueprints assign several targets to such requirements.
-func (b *builder) count(draft *nodeDraft, def *RequirementDefinition, count int, broken bool) {
-	if draft.broken || broken {
+// checkCount checks how often a requirement is assigned, and assigns it where
+// TOSCA 2.0 does so by itself. Bounds that the definition leaves to the
+// language ([1, 1] in 1.x) are enforced downwards only: published blueprints
+// assign several targets to such requirements.
+//
+// Source: TOSCA 2.0 section 8.5.4.
+func (b *builder) checkCount(draft *nodeDraft, n *NodeTemplate, def *RequirementDefinition, s *sums) {
+	if draft.broken {
 		return
 	}
 	d, o := draft.doc, def.Occurrences
+	related := []RelatedRange{{def.Range, "the requirement is defined here"}}
 	switch {
-	case count < o.Min && def.Name == "host" && draft.node.Type.IsA("tosca.nodes.SoftwareComponent"):
-		d.warnf(codeMissingHost, draft.key, "the node %q has no host and runs on this machine", draft.node.Name).Related =
-			[]RelatedRange{{def.Range, "the requirement is defined here"}}
-	case count < o.Min:
-		if b.implicit(draft, def, o.Min-count) {
-			return
+	case s.required < o.Min && def.Name == "host" && n.Type.IsA("tosca.nodes.SoftwareComponent"):
+		d.warnf(codeMissingHost, draft.key, "the node %q has no host and runs on this machine", n.Name).Related = related
+	case s.required < o.Min && d.v.v2() && !s.explicit:
+		w := &wanted{draft: draft, name: def.Name, key: draft.key, order: len(draft.wants), def: def, distinct: true}
+		if def.NodeFilter != nil {
+			w.filters = []*NodeFilter{def.NodeFilter}
 		}
-		d.errorf(codeMissingRequirement, draft.key, "the node %q needs the requirement %q at least %s, and has it %s", draft.node.Name, def.Name, times(o.Min), times(count)).Related =
-			[]RelatedRange{{def.Range, "the requirement is defined here"}}
-	case o.Max != Unbounded && count > o.Max:
-		dia := d.errorf(codeTooManyRequirements, draft.key, "the node %q may have the requirement %q at most %s, and has it %s", draft.node.Name, def.Name, times(o.Max), times(count))
-		dia.Related = []RelatedRange{{def.Range, "the requirement is defined here"}}
+		b.fulfil(w, n, 0, o.Min)
+	case s.required < o.Min:
+		summary := fmt.Sprintf("the node %q needs the requirement %q at least %s, and has it %s", n.Name, def.Name, times(o.Min), times(s.required))
+		if s.all > s.required {
+			summary += " without the optional ones"
+		}
+		d.errorf(codeMissingRequirement, draft.key, "%s", summary).Related = related
+	case o.Max != Unbounded && s.all > o.Max:
+		dia := d.errorf(codeTooManyRequirements, draft.key, "the node %q may have the requirement %q at most %s, and has it %s", n.Name, def.Name, times(o.Max), times(s.all))
+		dia.Related = related
 		if !def.bounded {
 			dia.Severity = Warning
 		}
@@ -359,26 +680,6 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// implicit fulfils a requirement that TOSCA 2.0 assigns by itself.
-//
-// Source: TOSCA 2.0 section 8.5.4.
-func (b *builder) implicit(draft *nodeDraft, def *RequirementDefinition, missing int) bool {
-	if !draft.doc.v.v2() {
-		return false
-	}
-	for i := range missing {
-		w := &wanted{draft: draft, name: def.Name, key: draft.key, def: def, filter: def.NodeFilter, optional: true}
-		r := b.resolve(w)
-		if r == nil {
-			return false
-		}
-		r.Index = i
-		draft.node.Requirements = append(draft.node.Requirements, r)
-		r.Target.Incoming = append(r.Target.Incoming, r)
-	}
-	return true
-}
-
 // selectNodes lets each node template with the directive "select" stand for
 // the first other one of its type that passes its filter: it is taken out of
 // the nodes, and its name leads to the chosen one. Where there is none it
@@ -389,11 +690,11 @@ func (b *builder) selectNodes() {
 	var kept []*NodeTemplate
 	for _, draft := range b.nodes {
 		if chosen := b.selected(draft); chosen != nil {
-			draft.chosen = chosen
+			draft.chosen, draft.representations = chosen, nil
 			b.t.nodes[draft.node.Name] = chosen
 			continue
 		}
-		kept = append(kept, draft.node)
+		kept = append(kept, draft.representations...)
 	}
 	b.t.Nodes = kept
 }
@@ -404,18 +705,25 @@ func (b *builder) selected(draft *nodeDraft) *NodeTemplate {
 	}
 	for _, n := range b.t.Nodes {
 		b.s.spend(1, draft.node.Range)
-		if n != draft.node && !isSelecting(n) && b.fits(n, draft.node.Type, draft.node.NodeFilter) {
+		if n != draft.node && !isSelecting(n) && n.Type.isA(draft.node.Type) && (draft.node.NodeFilter == nil || draft.node.NodeFilter.passes(n)) {
 			return n
 		}
+	}
+	if len(draft.node.Directives) > 1 {
+		return nil // the next directive is tried
 	}
 	draft.doc.warnf(codeNothingSelected, draft.key, "no other node template fits the selection of %q; it is deployed itself", draft.node.Name)
 	return nil
 }
 
+// isSelecting tells whether a node is to be selected before it is created.
 func isSelecting(n *NodeTemplate) bool {
 	for _, directive := range n.Directives {
 		if isSelect(directive) {
 			return true
+		}
+		if directive == "create" {
+			return false
 		}
 	}
 	return false

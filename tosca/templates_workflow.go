@@ -59,7 +59,7 @@ func (b *builder) precondition(d *document, n *yamlx.Node) *Precondition {
 // stepTarget checks that a target is a node template or a group.
 func (b *builder) stepTarget(d *document, n *yamlx.Node) string {
 	name := d.text(n, "target")
-	if name != "" && b.t.nodes[name] == nil && b.groups[name] == nil {
+	if _, known := b.named(name); name != "" && !known && b.groups[name] == nil {
 		names := append(sortedKeys(b.groups), b.nodeNames()...)
 		d.errorf(codeUnknownNode, n, "the target %q is neither a node template nor a group", name).Suggestion = nearest(name, names)
 	}

@@ -174,8 +174,6 @@ type Entity struct {
 	// Policy is what SELF means in the inputs of its triggers' actions; Node may
 	// be the target that an action is called on.
 	Policy *Policy
-	// Index numbers the instances of one template, from 0.
-	Index int
 }
 
 // Env answers what calls ask of a running deployment. Navigation along

@@ -48,7 +48,7 @@ type DiffOptions struct {
 //	state         [state, "started"]
 //
 // A second and further requirement of the same name is called NAME.1 and so
-// on. Values that must not be shown (tosca.Assignment.Sensitive) are "***".
+// on, a second and further representation of a node template NAME[1] and so on. Values that must not be shown (tosca.Assignment.Sensitive) are "***".
 // Attributes are not compared: what the deployment learned is not a change.
 //
 // The error is that of a file that cannot be read.
@@ -84,7 +84,14 @@ type comparer struct {
 	err error
 }
 
-func nodeName(n *tosca.NodeTemplate) string { return n.Name }
+// nodeName is what a Diff calls a node: the name of its template, and behind it
+// the index of a second and further representation in brackets.
+func nodeName(n *tosca.NodeTemplate) string {
+	if n.Index == 0 {
+		return n.Name
+	}
+	return n.Name + "[" + strconv.Itoa(n.Index) + "]"
+}
 
 // requirementName tells requirements of the same name apart.
 func requirementName(r *tosca.Requirement) string {
@@ -138,7 +145,7 @@ func targetName(r *tosca.Requirement) string {
 	if r.Target == nil {
 		return ""
 	}
-	return r.Target.Name
+	return nodeName(r.Target)
 }
 
 // relationship compares the relationships of two requirements, each of which
@@ -171,15 +178,15 @@ func relationshipTypeName(r *tosca.RelationshipTemplate) string {
 func addStates(nodes *Diff, old, new *tosca.ServiceTemplate, current Current) {
 	inNew := make(map[string]bool, len(new.Nodes))
 	for _, n := range new.Nodes {
-		inNew[n.Name] = true
+		inNew[nodeName(n)] = true
 	}
 	states := map[string]any{}
 	for _, n := range old.Nodes {
-		if state := current[NodeID(n.Name, n.Index)]; inNew[n.Name] && state != Started {
+		if state := current[NodeID(n.Name, n.Index)]; inNew[nodeName(n)] && state != Started {
 			if state == "" {
 				state = Initial
 			}
-			states[n.Name] = pair(state, Started)
+			states[nodeName(n)] = pair(state, Started)
 		}
 	}
 	nodes.combine("state", states, old)
@@ -190,8 +197,8 @@ func addStates(nodes *Diff, old, new *tosca.ServiceTemplate, current Current) {
 func addDependencies(nodes *Diff, new *tosca.ServiceTemplate) {
 	redone, changes := map[string]bool{}, nodes.changes()
 	for _, n := range new.Nodes {
-		if change, ok := changes[n.Name].(*Diff); ok {
-			redone[n.Name] = redo(change, n)
+		if change, ok := changes[nodeName(n)].(*Diff); ok {
+			redone[nodeName(n)] = redo(change, n)
 		}
 	}
 	ordered, err := order(new)
@@ -206,13 +213,13 @@ func addDependencies(nodes *Diff, new *tosca.ServiceTemplate) {
 	for _, n := range ordered {
 		var on []string
 		for _, r := range n.Requirements {
-			if r.Target != nil && redone[r.Target.Name] && !slices.Contains(on, r.Target.Name) {
-				on = append(on, r.Target.Name)
+			if r.Target != nil && redone[nodeName(r.Target)] && !slices.Contains(on, nodeName(r.Target)) {
+				on = append(on, nodeName(r.Target))
 			}
 		}
-		if on != nil && !added[n.Name] {
-			redone[n.Name] = true
-			dependencies[n.Name] = on
+		if on != nil && !added[nodeName(n)] {
+			redone[nodeName(n)] = true
+			dependencies[nodeName(n)] = on
 		}
 	}
 	nodes.combine("dependencies", dependencies, new)
@@ -223,14 +230,15 @@ func addDependencies(nodes *Diff, new *tosca.ServiceTemplate) {
 func (d *Diff) combine(change string, values map[string]any, t *tosca.ServiceTemplate) {
 	known := d.changes()
 	for _, n := range t.Nodes {
-		value, ok := values[n.Name]
+		name := nodeName(n)
+		value, ok := values[name]
 		if !ok {
 			continue
 		}
-		changes, ok := known[n.Name].(*Diff)
+		changes, ok := known[name].(*Diff)
 		if !ok {
 			changes = &Diff{}
-			d.Changed = append(d.Changed, Change{n.Name, changes})
+			d.Changed = append(d.Changed, Change{name, changes})
 		}
 		changes.put(change, value)
 	}

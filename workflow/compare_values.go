@@ -148,9 +148,9 @@ func entityName(of tosca.Entity) string {
 	switch {
 	case of.Relationship != nil && of.Relationship.Requirement != nil:
 		r := of.Relationship.Requirement
-		return r.Source.Name + "." + requirementName(r)
+		return nodeName(r.Source) + "." + requirementName(r)
 	case of.Node != nil:
-		return of.Node.Name
+		return nodeName(of.Node)
 	}
 	return "the service"
 }

@@ -77,12 +77,12 @@ func (p *planner) reserve(nodes []*tosca.NodeTemplate) {
 // create lists the instances of the node and its relationships that do not exist.
 func (p *planner) create(n *tosca.NodeTemplate, id string, rels []relationship) {
 	if _, ok := p.current[id]; !ok {
-		p.plan.Create = append(p.plan.Create, Instance{ID: id, Node: n.Name})
+		p.plan.Create = append(p.plan.Create, Instance{ID: id, Node: n.Name, Index: n.Index})
 	}
 	for _, r := range rels {
 		if _, ok := p.current[r.id]; !ok {
 			p.plan.Create = append(p.plan.Create, Instance{
-				ID: r.id, Node: n.Name, Requirement: r.Name, RequirementIndex: r.Index, Target: r.target,
+				ID: r.id, Node: n.Name, Index: n.Index, Requirement: r.Name, RequirementIndex: r.Index, Target: r.target,
 			})
 		}
 	}

@@ -43,7 +43,7 @@ func (o *ordering) visit(n *tosca.NodeTemplate) []string {
 		}
 		var names []string
 		for _, on := range append(o.path[at:], n) {
-			names = append(names, on.Name)
+			names = append(names, nodeName(on))
 		}
 		return names
 	}

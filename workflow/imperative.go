@@ -14,7 +14,8 @@ import (
 // A step of the workflow begins when all steps that name it in on_success have
 // succeeded, or when one that names it in on_failure has failed; a step that no
 // other names begins at once. Its activities follow one another, for each
-// member at the same time where the target is a group:
+// member at the same time where the target is a group, or a node template of
+// several representations:
 //
 //   - set_state sets the state of the target's instance;
 //   - call_operation calls an operation; one that nothing implements or claims
@@ -71,7 +72,7 @@ type compiler struct {
 	// op is what is being done, for errors.
 	op     string
 	t      *tosca.ServiceTemplate
-	nodes  map[string]*tosca.NodeTemplate
+	nodes  map[string][]*tosca.NodeTemplate // the representations of each template
 	groups map[string]*tosca.Group
 	// active are the workflows being compiled, outermost first.
 	active []*tosca.Workflow
@@ -83,12 +84,12 @@ type compiler struct {
 
 func newCompiler(p *planner, op string, t *tosca.ServiceTemplate) *compiler {
 	c := &compiler{planner: p, op: op, t: t,
-		nodes:   make(map[string]*tosca.NodeTemplate, len(t.Nodes)),
+		nodes:   make(map[string][]*tosca.NodeTemplate, len(t.Nodes)),
 		groups:  make(map[string]*tosca.Group, len(t.Groups)),
 		created: map[*tosca.NodeTemplate]bool{},
 	}
 	for _, n := range t.Nodes {
-		c.nodes[n.Name] = n
+		c.nodes[n.Name] = append(c.nodes[n.Name], n)
 	}
 	for _, g := range t.Groups {
 		c.groups[g.Name] = g
@@ -201,12 +202,12 @@ type target struct {
 	rel  *relationship
 }
 
-// targets finds what a step is about: a node, the members of a group, or the
-// relationships of one requirement of a node.
+// targets finds what a step is about: the representations of a node template,
+// the members of a group, or the relationships of one requirement of these.
 func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 	var nodes []*tosca.NodeTemplate
 	if n, ok := c.nodes[name]; ok {
-		nodes = []*tosca.NodeTemplate{n}
+		nodes = n
 	} else if g, ok := c.groups[name]; ok {
 		nodes = g.Members
 	} else {

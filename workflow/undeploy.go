@@ -37,14 +37,14 @@ func Undeploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, e
 	return makePlan("undeploy", current, opts, undeployNodes(nodes, nil), removeInstances(nodes, nil))
 }
 
-// undeployNodes adds the steps of all selected nodes that are there (nil selects
-// all), dependents first. nodes are in order of dependency.
+// undeployNodes adds the steps of all nodes that are there and whose IDs are
+// selected (nil selects all), dependents first. nodes are in order of dependency.
 func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
 	return func(p *planner) error {
 		dependents := map[string][]int{}
 		for _, n := range slices.Backward(nodes) {
 			id := NodeID(n.Name, n.Index)
-			if p.current.gone(id) || selected != nil && !selected[n.Name] {
+			if p.current.gone(id) || selected != nil && !selected[id] {
 				continue
 			}
 			rels := relationships(n)

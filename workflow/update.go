@@ -62,26 +62,26 @@ func withOldTemplate(run pass) pass {
 	}
 }
 
-// redoneNodes are the names of the nodes of the old template that go away, for
+// redoneNodes are the instance IDs of the nodes of the old template that go away, for
 // good or to be deployed anew: what is deleted or differs, and what depends on it.
 func redoneNodes(old, new *tosca.ServiceTemplate, diff *Diff) map[string]bool {
-	inNew := make(map[string]*tosca.NodeTemplate, len(new.Nodes))
+	inNew := make(map[string]bool, len(new.Nodes))
 	for _, n := range new.Nodes {
-		inNew[n.Name] = n
+		inNew[NodeID(n.Name, n.Index)] = true
 	}
 	nodes, _ := diff.Get("nodes").(*Diff)
 	changes := nodes.changes()
 	redone := map[string]bool{}
 	var todo []*tosca.NodeTemplate
 	add := func(n *tosca.NodeTemplate) {
-		if !redone[n.Name] {
-			redone[n.Name] = true
+		if id := NodeID(n.Name, n.Index); !redone[id] {
+			redone[id] = true
 			todo = append(todo, n)
 		}
 	}
 	for _, n := range old.Nodes {
-		change, _ := changes[n.Name].(*Diff)
-		if inNew[n.Name] == nil || redo(change, n) {
+		change, _ := changes[nodeName(n)].(*Diff)
+		if !inNew[NodeID(n.Name, n.Index)] || redo(change, n) {
 			add(n)
 		}
 	}
@@ -194,13 +194,13 @@ func instancesOf(nodes []*tosca.NodeTemplate) map[string]bool {
 	return ids
 }
 
-// forget makes the passes that follow see the nodes of those names as gone,
+// forget makes the passes that follow see the nodes of those IDs as gone,
 // which they are by then.
-func forget(names map[string]bool) pass {
+func forget(ids map[string]bool) pass {
 	return func(p *planner) error {
 		p.current = maps.Clone(p.current)
-		for name := range names {
-			if id := NodeID(name, 0); p.current[id] != "" {
+		for id := range ids {
+			if p.current[id] != "" {
 				p.current[id] = Initial
 			}
 		}

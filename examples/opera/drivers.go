@@ -71,6 +71,9 @@ func (f *instanceFlags) checkPlaybooks(ctx context.Context, src *source) error {
 		}
 	}
 	for _, node := range src.template.Nodes {
+		if node.Index > 0 {
+			continue // the same operations as those of the first representation
+		}
 		check(node, nil, node.Interfaces)
 		for _, r := range node.Requirements {
 			check(node, r.Relationship, r.Relationship.Interfaces)
