@@ -20,6 +20,15 @@ type Store interface {
 	// CreateDeployment records a new deployment at revision 1. AlreadyExists if
 	// the ID is taken; InvalidArgument if it is not a ValidID.
 	CreateDeployment(ctx context.Context, d *Deployment) error
+	// Restore creates a deployment as it was in another store: d with its
+	// Revision, FirstSeq, LastSeq, LastLog, Created and Updated, and its records
+	// with their numbers and times. It has no lease and no signals. Import calls
+	// it. Instances come in order of ID, each once; runs each once; entries from
+	// FirstSeq to LastSeq without gaps; log chunks in order of Seq. All is
+	// stored, or nothing: an error of records ends it, and is returned; a crash
+	// leaves nothing that can be seen. No lock or transaction that others wait
+	// for is held while records yields. AlreadyExists; InvalidArgument.
+	Restore(ctx context.Context, d *Deployment, records iter.Seq2[*Record, error]) error
 	// Deployment returns the record of one deployment; NotFound.
 	Deployment(ctx context.Context, id string) (*Deployment, error)
 	// Deployments lists all deployments in order of ID.
@@ -293,6 +302,14 @@ type LogChunk struct {
 	// Text is UTF-8, and may hold any character; what is not UTF-8 comes back
 	// as U+FFFD.
 	Text string `json:"text"`
+}
+
+// Record is one of what a deployment consists of; the others are nil.
+type Record struct {
+	Instance *Instance `json:"instance,omitempty"`
+	Run      *Run      `json:"run,omitempty"`
+	Entry    *Entry    `json:"entry,omitempty"`
+	Log      *LogChunk `json:"log,omitempty"`
 }
 
 // Signal is a message to whoever runs a deployment.

@@ -192,9 +192,15 @@ func keysWith(b *bbolt.Bucket, prefix []byte, max int) (keys [][]byte) {
 	return keys
 }
 
-// removeUploads removes what processes that died had begun.
-func removeUploads(inner *bbolt.Tx) error {
+// removeAbandoned removes what processes that died had begun.
+func removeAbandoned(inner *bbolt.Tx) error {
 	t := &tx{Tx: inner}
+	if err := t.DeleteBucket(restoresBucket); err != nil {
+		return err
+	}
+	if _, err := t.CreateBucket(restoresBucket); err != nil {
+		return err
+	}
 	var numbers []uint64
 	err := t.Bucket(uploadsBucket).ForEach(func(key, _ []byte) error {
 		if len(key) != 8 {

@@ -26,14 +26,9 @@ func (s *Store) CreateDeployment(ctx context.Context, d *state.Deployment) error
 		if err != nil {
 			return err
 		}
-		b, err := t.Bucket(deploymentsBucket).CreateBucket([]byte(d.ID))
+		b, err := addDeployment(t.Bucket(deploymentsBucket), d.ID)
 		if err != nil {
 			return err
-		}
-		for _, name := range deploymentBuckets {
-			if _, err := b.CreateBucket(name); err != nil {
-				return err
-			}
 		}
 		return b.Put(headKey, data)
 	})

@@ -34,6 +34,8 @@
 //	chunks       by the blob's number and the chunk's (8 and 4 bytes,
 //	             big-endian): 1 MiB each but the last
 //	uploads      numbers of blobs that are not complete; removed by Open
+//	restores     by number, a bucket that holds a deployment's bucket which is
+//	             not complete; removed by Open
 //
 // Records are JSON. This is format 2. Open brings a file of format 1, which has
 // no logs and signals, to format 2 in one transaction; OpenReadOnly reads both.

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -25,6 +26,7 @@ var (
 	blobsBucket       = []byte("blobs")
 	chunksBucket      = []byte("chunks")
 	uploadsBucket     = []byte("uploads")
+	restoresBucket    = []byte("restores") // new in format 2
 
 	instancesBucket  = []byte("instances")
 	runsBucket       = []byte("runs")
@@ -38,7 +40,7 @@ var (
 	headKey   = []byte("head")
 )
 
-var buckets = [][]byte{metaBucket, deploymentsBucket, leasesBucket, blobsBucket, chunksBucket, uploadsBucket}
+var buckets = [][]byte{metaBucket, deploymentsBucket, leasesBucket, blobsBucket, chunksBucket, uploadsBucket, restoresBucket}
 
 // deploymentBuckets are those of a deployment. The second part is new in
 // format 2.
@@ -69,16 +71,20 @@ func (s *Store) initialize(path string, endLeases bool) error {
 	}
 	abandoned, leased := false, false
 	version, err := s.checkFormat(func(t *bbolt.Tx) {
-		first, _ := t.Bucket(uploadsBucket).Cursor().First()
-		abandoned = first != nil
-		first, _ = t.Bucket(leasesBucket).Cursor().First()
+		for _, name := range [][]byte{uploadsBucket, restoresBucket} {
+			if b := t.Bucket(name); b != nil {
+				first, _ := b.Cursor().First()
+				abandoned = abandoned || first != nil
+			}
+		}
+		first, _ := t.Bucket(leasesBucket).Cursor().First()
 		leased = endLeases && first != nil
 	})
 	if err == nil && version < format {
 		err = s.db.Update(migrate)
 	}
 	if err == nil && abandoned {
-		err = s.db.Update(removeUploads)
+		err = s.db.Update(removeAbandoned)
 	}
 	if err == nil && leased {
 		err = s.db.Update(removeLeases)
@@ -124,7 +130,7 @@ func (s *Store) checkFormat(then func(*bbolt.Tx)) (version int, err error) {
 				Hint: "use the newer version of the program that wrote it"}
 		}
 		for _, name := range buckets {
-			if t.Bucket(name) == nil {
+			if t.Bucket(name) == nil && (version > 1 || !bytes.Equal(name, restoresBucket)) {
 				return damaged("the bucket %s is missing", name)
 			}
 		}
@@ -188,6 +194,20 @@ func (r *record) run(id string) (*state.Run, error) {
 		return nil, nil
 	}
 	return ledger.DecodeRun(data)
+}
+
+// addDeployment makes the buckets of a deployment.
+func addDeployment(to *bbolt.Bucket, id string) (*bbolt.Bucket, error) {
+	b, err := to.CreateBucket([]byte(id))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range deploymentBuckets {
+		if _, err := b.CreateBucket(name); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 // checkHeld returns a deployment whose lease is held.

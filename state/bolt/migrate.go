@@ -34,6 +34,9 @@ func migrate(inner *bbolt.Tx) error {
 			return err
 		}
 	}
+	if _, err := t.CreateBucket(restoresBucket); err != nil {
+		return err
+	}
 	return t.Bucket(metaBucket).Put(formatKey, strconv.AppendInt(nil, format, 10))
 }
 

@@ -166,6 +166,7 @@ func testClosed(t *testing.T, h *Harness) {
 func calls(ctx context.Context, s state.Store, e *engine) map[string]error {
 	errs := map[string]error{}
 	errs["CreateDeployment"] = s.CreateDeployment(ctx, &state.Deployment{ID: "new"})
+	errs["Restore"] = s.Restore(ctx, &state.Deployment{ID: "new", Revision: 1, FirstSeq: 1}, everything{}.records())
 	_, errs["Deployment"] = s.Deployment(ctx, e.id)
 	_, errs["Deployments"] = s.Deployments(ctx)
 	_, errs["Instances"] = s.Instances(ctx, e.id)

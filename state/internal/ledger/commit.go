@@ -95,33 +95,33 @@ func (b *Batch) prepareRun(r *state.Run) error {
 	if r == nil {
 		return nil
 	}
+	n, err := checkRun(r)
+	b.Run = n
+	return err
+}
+
+// checkRun returns a copy of a run that can be stored.
+func checkRun(r *state.Run) (*state.Run, error) {
 	if !state.ValidID(r.ID) {
-		return fmt.Errorf("%.140q is not a valid ID of a run", r.ID)
+		return nil, fmt.Errorf("%.140q is not a valid ID of a run", r.ID)
 	}
 	n := *r
 	n.Blobs = slices.Clone(r.Blobs)
 	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC()
 	if _, err := Encode(&n); err != nil {
-		return fmt.Errorf("run %s: %w", r.ID, err)
+		return nil, fmt.Errorf("run %s: %w", r.ID, err)
 	}
-	b.Run = &n
-	return nil
+	return &n, nil
 }
 
 func (b *Batch) prepareInstances(put []*state.Instance, del []string) error {
 	b.Put = make([]Record, 0, len(put))
 	for _, in := range put {
-		if in == nil {
-			return fmt.Errorf("an instance is nil")
-		}
-		if err := checkInstanceID(in.ID); err != nil {
+		r, err := encodeInstance(in)
+		if err != nil {
 			return err
 		}
-		data, err := Encode(in)
-		if err != nil {
-			return fmt.Errorf("instance %s: %w", in.ID, err)
-		}
-		b.Put = append(b.Put, Record{in.ID, data})
+		b.Put = append(b.Put, r)
 	}
 	b.Put = lastOfEach(b.Put)
 	for _, id := range del {
@@ -130,6 +130,20 @@ func (b *Batch) prepareInstances(put []*state.Instance, del []string) error {
 		}
 	}
 	return nil
+}
+
+func encodeInstance(in *state.Instance) (Record, error) {
+	if in == nil {
+		return Record{}, fmt.Errorf("an instance is nil")
+	}
+	if err := checkInstanceID(in.ID); err != nil {
+		return Record{}, err
+	}
+	data, err := Encode(in)
+	if err != nil {
+		return Record{}, fmt.Errorf("instance %s: %w", in.ID, err)
+	}
+	return Record{in.ID, data}, nil
 }
 
 // lastOfEach sorts records by ID and keeps the last of those with the same.
@@ -147,16 +161,7 @@ func lastOfEach(rs []Record) []Record {
 func (b *Batch) prepareEntries(entries []*state.Entry, now time.Time) error {
 	b.Entries = make([][]byte, 0, len(entries))
 	for i, e := range entries {
-		if e == nil {
-			return fmt.Errorf("journal entry %d is nil", i)
-		}
-		n := *e
-		n.Seq = 0 // the store's key tells it
-		if n.Time.IsZero() {
-			n.Time = now
-		}
-		n.Time = n.Time.UTC()
-		data, err := Encode(&n)
+		data, err := encodeEntry(e, now)
 		if err != nil {
 			return fmt.Errorf("journal entry %d: %w", i, err)
 		}
@@ -165,32 +170,54 @@ func (b *Batch) prepareEntries(entries []*state.Entry, now time.Time) error {
 	return nil
 }
 
+// encodeEntry encodes a journal entry without its number, which the store's
+// key tells.
+func encodeEntry(e *state.Entry, now time.Time) ([]byte, error) {
+	if e == nil {
+		return nil, fmt.Errorf("it is nil")
+	}
+	n := *e
+	n.Seq = 0
+	if n.Time.IsZero() {
+		n.Time = now
+	}
+	n.Time = n.Time.UTC()
+	return Encode(&n)
+}
+
 func (b *Batch) prepareLogs(chunks []*state.LogChunk, now time.Time) error {
 	b.Logs = make([]Log, 0, len(chunks))
 	for i, c := range chunks {
-		switch {
-		case c == nil:
-			return fmt.Errorf("log chunk %d is nil", i)
-		case !state.ValidID(c.Run):
-			return fmt.Errorf("log chunk %d: %.140q is not a valid ID of a run", i, c.Run)
-		case len(c.Operation) > maxOperationID:
-			return fmt.Errorf("log chunk %d: the operation's ID has more than %d bytes", i, maxOperationID)
-		case !utf8.ValidString(c.Operation) || strings.ContainsRune(c.Operation, 0):
-			return fmt.Errorf("log chunk %d: the operation's ID %q is not UTF-8, or holds a zero byte", i, c.Operation)
-		}
-		n := *c
-		n.Seq = 0 // the store's key tells it
-		if n.Time.IsZero() {
-			n.Time = now
-		}
-		n.Time = n.Time.UTC()
-		data, err := Encode(&n)
+		l, err := encodeLog(c, now)
 		if err != nil {
 			return fmt.Errorf("log chunk %d: %w", i, err)
 		}
-		b.Logs = append(b.Logs, Log{c.Run, c.Operation, data})
+		b.Logs = append(b.Logs, l)
 	}
 	return nil
+}
+
+// encodeLog checks and encodes a log chunk without its number, which the
+// store's key tells.
+func encodeLog(c *state.LogChunk, now time.Time) (Log, error) {
+	switch {
+	case c == nil:
+		return Log{}, fmt.Errorf("it is nil")
+	case !state.ValidID(c.Run):
+		return Log{}, fmt.Errorf("%.140q is not a valid ID of a run", c.Run)
+	case len(c.Operation) > maxOperationID:
+		return Log{}, fmt.Errorf("the operation's ID has more than %d bytes", maxOperationID)
+	case !utf8.ValidString(c.Operation) || strings.ContainsRune(c.Operation, 0):
+		return Log{}, fmt.Errorf("the operation's ID %q is not UTF-8, or holds a zero byte", c.Operation)
+	}
+	n := *c
+	n.Seq = 0
+	if n.Time.IsZero() {
+		n.Time = now
+	}
+	n.Time = n.Time.UTC()
+	data, err := Encode(&n)
+	return Log{c.Run, c.Operation, data}, err
 }
 
 // Apply decides whether the batch may be written on top of a head and the
