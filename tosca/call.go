@@ -123,6 +123,9 @@ func (p *valueParser) value(n *yamlx.Node) *Value {
 		v.content = entries
 	default:
 		v.content = n.Data
+		if n.Type == yamlx.Bool && n.Text != "true" && n.Text != "false" && p.version.v2() {
+			v.content = n.Text // only these two words are booleans in TOSCA 2.0
+		}
 		if s, ok := n.Data.(string); ok && p.prefixed(s) {
 			p.word(v, s)
 		}

@@ -49,7 +49,12 @@ func evalEqual(e *evaluation, c *Call, args []any) (any, error) {
 
 // equalAs tells whether two values are equal as values of a schema, or as data
 // where none is known.
-func equalAs(a, b any, sc *Schema) bool { return equal(a, b, sc.primitive()) }
+func equalAs(a, b any, sc *Schema) bool {
+	if order, err := compareAs(a, b, sc); err == nil {
+		return order == 0
+	}
+	return equal(a, b, anyType)
+}
 
 func evalOrder(e *evaluation, c *Call, args []any) (any, error) {
 	for i := range args {
@@ -57,7 +62,7 @@ func evalOrder(e *evaluation, c *Call, args []any) (any, error) {
 			return nil, noValueYet("argument %d", i+1)
 		}
 	}
-	order, err := compare(args[0], args[1], e.comparedSchema(c).primitive())
+	order, err := compareAs(args[0], args[1], e.comparedSchema(c))
 	if err != nil {
 		return nil, invalidArgument("%w", err)
 	}

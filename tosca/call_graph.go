@@ -389,13 +389,13 @@ func evalGetArtifact(e *evaluation, _ *Call, args []any) (any, error) {
 	if len(args) > 2 {
 		var ok bool
 		if location, ok = args[2].(string); !ok {
-			return nil, invalidArgument("argument 3, the location, is a %s, not text", kindOf(args[2]))
+			return nil, invalidArgument("argument 3, the location, is %s, not text", aKind(args[2]))
 		}
 	}
 	if len(args) > 3 {
 		var ok bool
 		if remove, ok = args[3].(bool); !ok {
-			return nil, invalidArgument("argument 4, remove, is a %s, not a boolean", kindOf(args[3]))
+			return nil, invalidArgument("argument 4, remove, is %s, not a boolean", aKind(args[3]))
 		}
 	}
 	if e.env != nil {

@@ -329,5 +329,12 @@ func (sc *Schema) amount(s string) (amount, error) {
 	if kind, ok := sc.primitive().scalarKind(); ok {
 		return unitAmount(kind, s)
 	}
+	if t := sc.Type.Scalar; t != nil {
+		u, err := t.Parse(s)
+		if err != nil {
+			return amount{}, err
+		}
+		return amount{base: u.base, factor: t.unit(u.Unit).exact, unit: u.Unit, integer: t.integer()}, nil
+	}
 	return anyAmount(s)
 }

@@ -45,16 +45,28 @@ func (c *checker) check() {
 	c.typeFiles()
 }
 
-// definitions checks the definitions of properties and inputs, and their defaults.
+// definitions checks the defaults and fixed values in the definitions of types.
 func (c *checker) definitions() {
 	for _, l := range c.types.definitions {
-		l.item.Schema.checkDefinition(l.doc.s)
-		l.item.Schema.checkDefault(l.item.Default, l.doc.s, l.item.Name)
-	}
-	for _, list := range [][]*Parameter{c.t.Inputs, c.t.Outputs} {
-		for _, p := range list {
-			p.Schema.checkDefinition(c.s)
+		p, s := l.item, l.doc.s
+		switch {
+		case p.Fixed != nil:
+			p.Schema.check(p.Fixed, s, "the value of "+p.Name)
+		case p.Default != nil && p.Default == p.inherited:
+			// The parent's default is no fault of this type; it is one of a template
+			// that takes it.
+			faults := sink{}
+			p.Schema.checkDefault(p.Default, &faults, p.Name)
+			for _, f := range faults.list {
+				f.Severity, f.Range = Warning, p.Range
+				s.list = append(s.list, f)
+			}
+		default:
+			p.Schema.checkDefault(p.Default, s, p.Name)
 		}
+	}
+	for _, l := range c.types.attributeDefinitions {
+		l.item.Schema.checkDefault(l.item.Default, l.doc.s, l.item.Name)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	gotoken "go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -88,6 +89,14 @@ func TestCodesAreProduced(t *testing.T) {
 	}
 	for _, c := range loadCases(t) {
 		_, ds := Load(c.fsys, c.entry, nil)
+		add(ds)
+	}
+	paths, err := filepath.Glob(filepath.Join("testdata", "conformance", "*", "*.txtar"))
+	require.NoError(t, err)
+	for _, path := range paths {
+		c, err := parseConformanceCase(path)
+		require.NoError(t, err)
+		_, ds := Load(c.fsys, c.entry, &Options{CheckInputs: c.inputs != nil, Inputs: c.inputs})
 		add(ds)
 	}
 	text := "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template: { inputs: { a: { type: string }, b: { type: integer, value: 1 } } }\n"

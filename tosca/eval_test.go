@@ -378,8 +378,8 @@ func TestEvalFaults(t *testing.T) {
 		{"", "{get_operation_output: [limit, Standard, create, out]}", nil, errs.NotFound, `"limit" is a policy`},
 		{"app", "{get_artifact: [SELF, site]}", nil, errs.FailedPrecondition, `the artifact "site" has no value yet`},
 		{"app", "{get_artifact: [SELF, sit]}", nil, errs.NotFound, `"SELF" has no artifact "sit"; did you mean "site"?`},
-		{"app", "{get_artifact: [SELF, site, 1]}", nil, errs.InvalidArgument, "argument 3, the location, is a integer, not text"},
-		{"app", "{get_artifact: [SELF, site, x, 1]}", nil, errs.InvalidArgument, "argument 4, remove, is a integer, not a boolean"},
+		{"app", "{get_artifact: [SELF, site, 1]}", nil, errs.InvalidArgument, "argument 3, the location, is an integer, not text"},
+		{"app", "{get_artifact: [SELF, site, x, 1]}", nil, errs.InvalidArgument, "argument 4, remove, is an integer, not a boolean"},
 	} {
 		got, err := evalIn(t, template, c.self, c.src, c.env)
 		require.Error(t, err, c.src)

@@ -36,7 +36,7 @@ func (t *ServiceTemplate) resolveInput(p *Parameter, given, inputs map[string]an
 		data = normalize(data)
 		v := Constant(data)
 		v.place(p.Range)
-		p.Schema.check(v, s, "input "+p.Name)
+		p.Schema.checkInput(v, s, "input "+p.Name)
 		inputs[p.Name] = data
 	case p.Value != nil || p.Default != nil:
 		t.defaultInput(p, inputs, s)

@@ -171,6 +171,9 @@ type DataType struct {
 	Properties  []*PropertyDefinition
 	Constraints []*Constraint
 	Key, Entry  *Schema
+	// Scalar holds the units of a type that derives from "scalar" of TOSCA 2.0;
+	// nil for others.
+	Scalar *ScalarType
 }
 
 // ArtifactType is an artifact type with all that it inherits.
@@ -216,6 +219,9 @@ type Schema struct {
 	Constraints []*Constraint
 	// Key and Entry are the schemas of a map's keys and of a list's or map's entries.
 	Key, Entry *Schema
+	Metadata   map[string]any
+	// strict tells that values are not converted: the schema is one of TOSCA 2.0.
+	strict bool
 }
 
 // PropertyDefinition defines a property, or an input of an interface or an
@@ -232,10 +238,17 @@ type PropertyDefinition struct {
 	// Default is nil where there is none. An explicit null is a Value.
 	Default *Value
 	// Fixed is the value that TOSCA 2.0's keyname "value" fixes; nil otherwise.
-	Fixed    *Value
-	Status   string
-	Metadata map[string]any
-	Range    Range
+	Fixed *Value
+	// Status is supported (or empty, which means the same), unsupported,
+	// experimental or deprecated.
+	Status string
+	// ExternalSchema is the schema of a value in another language, such as JSON,
+	// that the keyname external-schema of 1.3 gives. Values are not held to it.
+	ExternalSchema string
+	Metadata       map[string]any
+	Range          Range
+	// inherited is the default that a refined property was inherited with.
+	inherited *Value
 }
 
 // AttributeDefinition defines an attribute. Every property is reflected as an

@@ -37,9 +37,13 @@ type document struct {
 	memo map[nameKey]*typeDecl
 	// entry is the entry file, in the others; borrowed are the types that a
 	// file names without importing them, though the entry file sees them.
-	entry        *document
-	borrowed     map[nameKey]bool
-	extensions   map[string]*ArtifactType
+	entry      *document
+	borrowed   map[nameKey]bool
+	extensions map[string]*ArtifactType
+	// dataComplete tells that all data types are complete; later is what waits
+	// for it.
+	dataComplete bool
+	later        []func()
 	repositories map[string]*Repository
 }
 
@@ -69,19 +73,25 @@ func (d *document) warnf(code string, n *yamlx.Node, format string, args ...any)
 }
 
 // wrongShape reports that n is not what was expected there.
-func (d *document) wrongShape(n *yamlx.Node, what, want string) {
+func (d *document) wrongShape(n *yamlx.Node, what, want string) *Diagnostic {
 	got := n.Kind.String()
 	if n.Kind == yamlx.Scalar {
 		got = "a single value"
+		if n.IsNull() {
+			got = "empty"
+		}
 	} else {
 		got = "a " + got
 	}
-	d.errorf(codeWrongShape, n, "%s must be %s, not %s", what, want, got)
+	return d.errorf(codeWrongShape, n, "%s must be %s, not %s", what, want, got)
 }
 
 // article puts the indefinite article before a word.
 func article(word string) string {
-	if strings.ContainsRune("aeio", rune(word[0])) {
+	if word == "" {
+		return word
+	}
+	if strings.ContainsRune("aeioAEIO", rune(word[0])) {
 		return "an " + word
 	}
 	return "a " + word
@@ -125,6 +135,24 @@ func (d *document) entries(n *yamlx.Node, what string) []yamlx.Field {
 		return nil
 	}
 	return n.Fields
+}
+
+// namedEntries returns the entries of a map whose keys are names, such as
+// definitions and types. TOSCA 2.0 wants names to be text and not empty.
+func (d *document) namedEntries(n *yamlx.Node, what string) []yamlx.Field {
+	list := d.entries(n, what)
+	if !d.v.v2() {
+		return list
+	}
+	for _, f := range list {
+		switch {
+		case f.Key.Text == "":
+			d.errorf(codeBadName, f.Key, "a name in %s is empty", what)
+		case f.Key.Type != yamlx.String:
+			d.errorf(codeBadName, f.Key, "the name %s in %s must be a string", f.Key.Text, what).Detail = "Put it in quotes."
+		}
+	}
+	return list
 }
 
 // items returns the entries of a list.

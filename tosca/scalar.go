@@ -64,15 +64,17 @@ func unitsOf(kind ScalarKind) []unit {
 // ScalarUnit is a number with a unit, such as "4 GiB". The zero ScalarUnit is
 // not valid.
 //
-// Source: TOSCA 1.3 section 3.3.6.
+// Source: TOSCA 1.3 section 3.3.6, TOSCA 2.0 section 9.1.2.2.
 type ScalarUnit struct {
-	// Kind is what is measured.
+	// Kind is what is measured; for a scalar of TOSCA 2.0, ScalarType.Name.
 	Kind ScalarKind
 	// Unit is the unit in the spelling of the specification.
 	Unit string
 
 	number string
 	base   *big.Rat
+	// scalar is the type of a scalar of TOSCA 2.0; nil for one of 1.x.
+	scalar *ScalarType
 }
 
 // ParseScalarUnit reads a number and a unit of a kind, with any number of
@@ -151,7 +153,7 @@ func (u ScalarUnit) Compare(other ScalarUnit) (int, error) {
 }
 
 // Base returns the amount in the kind's base unit: bytes, seconds, hertz or
-// bits per second.
+// bits per second; for a scalar of TOSCA 2.0 in the unit with the multiplier one.
 func (u ScalarUnit) Base() float64 {
 	if u.base == nil {
 		return 0
@@ -164,6 +166,14 @@ func (u ScalarUnit) Base() float64 {
 func (u ScalarUnit) In(name string) (float64, error) {
 	if u.base == nil {
 		return 0, errors.New("the zero scalar unit has no amount")
+	}
+	if u.scalar != nil {
+		to := u.scalar.unit(name)
+		if to == nil {
+			return 0, fmt.Errorf("%s is no unit of %s, which has %s", show(name), u.scalar.Name, shortList(u.scalar.unitNames()))
+		}
+		f, _ := new(big.Rat).Quo(u.base, to.exact).Float64()
+		return f, nil
 	}
 	for _, to := range unitsOf(u.Kind) {
 		if to.matches(name, u.Kind) {

@@ -19,11 +19,18 @@ func (sc *Schema) check(v *Value, s *sink, what string) {
 	c.value(sc, v)
 }
 
-// checkDefault does the same for the default in a definition. Published types
-// have defaults such as "" for a list; what does not fit is a warning of code
-// default-mismatch.
+// checkDefault does the same for the default in a definition, with the code
+// default-mismatch. Published types of 1.x have defaults such as "" for a list;
+// there it is a warning.
 func (sc *Schema) checkDefault(v *Value, s *sink, what string) {
-	c := valueChecker{sink: s, what: what, isDefault: true}
+	c := valueChecker{sink: s, what: what, isDefault: true, strict: sc != nil && sc.strict}
+	c.value(sc, v)
+}
+
+// checkInput does the same for a value from outside of the template, which is
+// converted as in 1.x whatever the version: a command line has texts only.
+func (sc *Schema) checkInput(v *Value, s *sink, what string) {
+	c := valueChecker{sink: s, what: what, external: true}
 	c.value(sc, v)
 }
 
@@ -33,11 +40,19 @@ type valueChecker struct {
 	// path leads from the whole value to the part that is looked at.
 	path      []string
 	isDefault bool
+	// strict makes an error of a default that does not fit.
+	strict bool
+	// external tells that the value comes from outside of the template.
+	external bool
 }
 
 // value checks one value, and what is in it.
 func (c *valueChecker) value(sc *Schema, v *Value) {
-	if sc == nil || sc.Type == nil || v == nil || v.isNull() || v.Call() != nil {
+	if sc == nil || sc.Type == nil || v == nil || v.Call() != nil {
+		return
+	}
+	if v.isNull() {
+		c.null(sc, v)
 		return
 	}
 	p := sc.Type.primitive()
@@ -48,7 +63,7 @@ func (c *valueChecker) value(sc *Schema, v *Value) {
 	case []mapEntry:
 		ok = c.mapping(sc, p, v, content)
 	default:
-		ok = c.scalar(p, v)
+		ok = c.scalar(sc, v)
 	}
 	if ok {
 		c.constraints(sc.Type.Constraints, sc, v)
@@ -162,8 +177,28 @@ func propertyNames(defs []*PropertyDefinition) []string {
 	return names
 }
 
-func (c *valueChecker) scalar(p primitive, v *Value) bool {
-	_, lenient, err := p.convert(v.content)
+// null checks an explicit null: in TOSCA 2.0 it is the value of nil only.
+func (c *valueChecker) null(sc *Schema, v *Value) {
+	if !sc.strict || c.external {
+		return
+	}
+	if p := sc.Type.primitive(); p != nullType && p != anyType {
+		c.fault("wrong-type", v, notA(sc.Type.noun(p), nil).Error(), sc).Section = "TOSCA 2.0 section 9.1.1.6"
+	}
+}
+
+func (c *valueChecker) scalar(sc *Schema, v *Value) bool {
+	if sc.strict && !c.external {
+		if err := sc.Type.checkStrict(v.content); err != nil {
+			c.fault("wrong-type", v, err.Error(), sc).Section = "TOSCA 2.0 section 9.1"
+			return false
+		}
+		return true
+	}
+	_, lenient, err := sc.Type.convert(v.content)
+	if err == nil {
+		err = sc.Type.checkText(v.content)
+	}
 	if err != nil {
 		c.fault("wrong-type", v, err.Error(), nil)
 		return false
@@ -191,11 +226,14 @@ func (c *valueChecker) constraints(constraints []*Constraint, sc *Schema, v *Val
 	}
 }
 
-// fault reports an error, or a warning for a default.
+// fault reports an error, or a warning for a default of 1.x.
 func (c *valueChecker) fault(code string, v *Value, message string, sc *Schema) *Diagnostic {
 	var d *Diagnostic
 	if c.isDefault {
 		d = c.sink.warnf("default-mismatch", v.Range(), "the default of %s: %s", c.where(), message)
+		if c.strict {
+			d.Severity = Error
+		}
 	} else {
 		d = c.sink.errorf(code, v.Range(), "%s: %s", c.where(), message)
 	}
@@ -231,20 +269,15 @@ func (t *DataType) noun(p primitive) string {
 	return t.Name
 }
 
-// checkDefinition reports constraints that do not fit the schema's type
-// (constraint-type) or whose operands are not of it (constraint-operand).
-func (sc *Schema) checkDefinition(s *sink) {
-	if sc == nil || sc.Type == nil {
-		return
-	}
-	checkConstraintTypes(sc.Constraints, sc.Type, s)
-	sc.Key.checkDefinition(s)
-	sc.Entry.checkDefinition(s)
-}
-
+// checkConstraintTypes reports constraints that do not fit a type
+// (constraint-type) or whose operands are not of it (constraint-operand). A
+// validation clause of TOSCA 2.0 fits every type: it says what it compares.
 func checkConstraintTypes(constraints []*Constraint, t *DataType, s *sink) {
 	p := t.primitive()
 	for _, c := range constraints {
+		if c.isValidation() {
+			continue
+		}
 		if fits := constraintFits(c.Op, p); !fits {
 			s.errorf("constraint-type", c.Range, "the constraint %s does not fit the type %s", c.Op, t.Name)
 			continue
@@ -271,6 +304,8 @@ func constraintFits(op string, p primitive) bool {
 		return p.hasLength()
 	case "pattern":
 		return p == stringType || p == versionType || p == timestampType
+	case "schema":
+		return p == stringType
 	}
 	return true
 }

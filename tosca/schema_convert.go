@@ -11,6 +11,19 @@ import (
 	"time"
 )
 
+// convert returns data in the form in which values of the type compare.
+func (t *DataType) convert(data any) (value any, lenient string, err error) {
+	if t.Scalar == nil {
+		return t.primitive().convert(data)
+	}
+	s, ok := data.(string)
+	if !ok {
+		return nil, "", notA("number with a unit, such as \"1 "+t.Scalar.CanonicalUnit+"\"", data)
+	}
+	unit, err := t.Scalar.Parse(s)
+	return unit, "", err
+}
+
 // convert returns data in the form in which values of the type compare
 // (int64, float64, string, bool, Version, ScalarUnit, time.Time; collections
 // as they are). The error says why data is none of the type. lenient is not
@@ -66,11 +79,14 @@ func (p primitive) convert(data any) (value any, lenient string, err error) {
 }
 
 func notA(what string, data any) error {
-	return fmt.Errorf("a %s is expected, not the %s %s", what, kindOf(data), show(data))
+	if data == nil {
+		return fmt.Errorf("%s is expected, not null", article(what))
+	}
+	return fmt.Errorf("%s is expected, not the %s %s", article(what), kindOf(data), show(data))
 }
 
 func instead(want string, data any) string {
-	return fmt.Sprintf("the %s %s stands for a %s", kindOf(data), show(data), want)
+	return fmt.Sprintf("the %s %s stands for %s", kindOf(data), show(data), article(want))
 }
 
 func convertString(data any) (any, string, error) {
@@ -214,6 +230,23 @@ func compare(a, b any, p primitive) (int, error) {
 		return 0, err
 	}
 	return compareConverted(x, y)
+}
+
+// compareAs orders two values of a schema's type: those of a scalar type of
+// TOSCA 2.0 by their amounts.
+func compareAs(a, b any, sc *Schema) (int, error) {
+	if sc == nil || sc.Type == nil || sc.Type.Scalar == nil {
+		return compare(a, b, sc.primitive())
+	}
+	x, err := sc.Type.Scalar.scalarOf(a)
+	if err != nil {
+		return 0, err
+	}
+	y, err := sc.Type.Scalar.scalarOf(b)
+	if err != nil {
+		return 0, err
+	}
+	return x.Compare(y)
 }
 
 func compareConverted(x, y any) (int, error) {

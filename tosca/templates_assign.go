@@ -93,7 +93,7 @@ func (b *builder) checkValue(d *document, a *Assignment, def *PropertyDefinition
 	}
 	if data, ok := a.Value.Static(); ok && data == nil {
 		if t := def.Schema.Type; !t.IsA("null") && !t.IsA("nil") {
-			d.s.warnf(codeNullValue, a.Range, "the property %q is set to null, though it must be a %s", a.Name, t.Name).Detail =
+			d.s.warnf(codeNullValue, a.Range, "the property %q is set to null, though it must be %s", a.Name, article(t.Name)).Detail =
 				"The null is kept and hides the default. Leave the line out to get the default."
 		}
 		return

@@ -602,7 +602,7 @@ func (b *builder) noCapability(w *wanted, n *NodeTemplate) {
 	if !w.capability.IsNull() {
 		dia.Suggestion = nearest(w.capability.Text, names)
 	}
-	dia.Related = []RelatedRange{{n.Range, fmt.Sprintf("%q is a %s", n.Name, n.Type.Name)}}
+	dia.Related = []RelatedRange{{n.Range, fmt.Sprintf("%q is of type %s", n.Name, n.Type.Name)}}
 	if w.def != nil {
 		dia.Related = append(dia.Related, RelatedRange{w.def.Range, "the requirement is defined here"})
 	}
@@ -616,7 +616,7 @@ func (b *builder) checkTarget(w *wanted, r *Requirement) {
 		at = w.target
 	}
 	if w.def != nil && w.def.Node != nil && !r.Target.Type.isA(w.def.Node) && !b.broken(r.Target) {
-		d.errorf(codeWrongTarget, at, "the requirement %q needs a node of type %s; %q is a %s", w.name, w.def.Node.Name, r.Target.Name, r.Target.Type.Name).Related =
+		d.errorf(codeWrongTarget, at, "the requirement %q needs a node of type %s; %q is of type %s", w.name, w.def.Node.Name, r.Target.Name, r.Target.Type.Name).Related =
 			[]RelatedRange{{w.def.Range, "the requirement is defined here"}}
 	}
 	if r.Capability == nil || w.draft.broken {

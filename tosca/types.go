@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -97,7 +98,14 @@ func (d *document) declare() {
 	for kind := range kinds {
 		d.decls[kind] = map[string]*typeDecl{}
 		info := kindInfo[kind]
-		for _, f := range d.entries(d.root.Get(info.section), info.section) {
+		section := fieldOf(d.root, info.section)
+		if section == nil {
+			continue
+		}
+		if section.Value.IsNull() && d.v.v2() {
+			d.wrongShape(section.Value, info.section, "a map").Section = "TOSCA 2.0 section 6.1"
+		}
+		for _, f := range d.namedEntries(section.Value, info.section) {
 			t := newDecl(d, kind, f.Key, f.Value)
 			d.decls[kind][t.name] = t
 			d.order[kind] = append(d.order[kind], t)
@@ -157,7 +165,7 @@ func (d *document) find(kind typeKind, name string) *typeDecl {
 			return t
 		}
 	}
-	if t := primitives[name]; t != nil && kind == dataKind {
+	if t := d.primitive(name); t != nil && kind == dataKind {
 		return t
 	}
 	d.search(name, func(in *document, local string) bool {
@@ -169,6 +177,14 @@ func (d *document) find(kind typeKind, name string) *typeDecl {
 		return false
 	})
 	return found
+}
+
+// primitive returns the built-in type of that name in the file's version, or nil.
+func (d *document) primitive(name string) *typeDecl {
+	if d.v.v2() && !slices.Contains(primitives2, name) || !d.v.v2() && name == "scalar" {
+		return nil
+	}
+	return primitives[name]
 }
 
 // visible calls f for each type that the file can name, with that name: its
@@ -235,7 +251,7 @@ func (d *document) walk(kind typeKind, tell func(string, *typeDecl) bool) {
 	}
 	if kind == dataKind {
 		for _, name := range primitiveNames {
-			if !tell(name, primitives[name]) {
+			if t := d.primitive(name); t != nil && !tell(name, t) {
 				return
 			}
 		}
@@ -244,23 +260,45 @@ func (d *document) walk(kind typeKind, tell func(string, *typeDecl) bool) {
 
 // typeNamed returns the type that n names, and reports where there is none.
 func typeNamed[T any](d *document, kind typeKind, n *yamlx.Node) *T {
-	if n.IsNull() {
-		return nil
-	}
-	name := d.text(n, "the name of "+article(kind.String()))
-	if name == "" {
-		return nil
-	}
-	t := d.named(kind, n)
+	t := typeNamedAny(d, kind, n)
 	if t == nil {
-		d.unknownType(kind, n)
 		return nil
 	}
 	return t.typ.(*T)
 }
 
+// typeNamedAny is typeNamed for a kind that is told at run time.
+func typeNamedAny(d *document, kind typeKind, n *yamlx.Node) *typeDecl {
+	if n.IsNull() || d.text(n, "the name of "+article(kind.String())) == "" {
+		return nil
+	}
+	t := d.named(kind, n)
+	if t == nil {
+		d.unknownType(kind, n)
+	}
+	return t
+}
+
+// removedType says what stands for a built-in type of 1.x in TOSCA 2.0.
+func removedType(name string) string {
+	switch {
+	case strings.HasPrefix(name, "scalar-unit"):
+		return "TOSCA 2.0 has no " + name + ": define a data type that derives from scalar and has units."
+	case name == "range":
+		return "TOSCA 2.0 has no ranges: use a list of two integers."
+	}
+	return "TOSCA 2.0 has no type " + name + "."
+}
+
 func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
 	dia := d.errorf(codeUnknownType, n, "there is no %s %q", kind, n.Text)
+	if d.v.v2() && kind == dataKind && primitives[n.Text] != nil {
+		dia.Detail, dia.Section = removedType(n.Text), "TOSCA 2.0 section 9.1"
+		if n.Text == "null" {
+			dia.Suggestion = "nil"
+		}
+		return
+	}
 	for other := range kinds {
 		if other != kind && d.lookup(other, n.Text) != nil {
 			dia.Detail = n.Text + " is " + article(other.String()) + "."
@@ -330,6 +368,13 @@ var primitives, primitiveNames = makePrimitives(
 	"scalar-unit", "scalar-unit.size", "scalar-unit.time", "scalar-unit.frequency", "scalar-unit.bitrate",
 	"scalar", "any",
 )
+
+// primitives2 are those of TOSCA 2.0.
+//
+// Source: TOSCA 2.0 section 9.1.
+var primitives2 = []string{
+	"string", "integer", "float", "boolean", "bytes", "nil", "timestamp", "scalar", "version", "list", "map",
+}
 
 func makePrimitives(names ...string) (map[string]*typeDecl, []string) {
 	m := make(map[string]*typeDecl, len(names))

@@ -10,8 +10,8 @@ func (r *typeResolver) nodeType(d *document, n *yamlx.Node, x *NodeType) {
 	if p == nil {
 		p = &NodeType{}
 	}
-	x.Properties = r.properties(d, n.Get("properties"), p.Properties, "property definition")
-	x.Attributes = d.attributes(n.Get("attributes"), p.Attributes)
+	x.Properties = r.properties(d, n.Get("properties"), p.Properties, propertyConstruct)
+	x.Attributes = r.attributes(d, n.Get("attributes"), p.Attributes)
 	x.Artifacts = d.artifactDefinitions(n.Get("artifacts"), p.Artifacts, func(a *Artifact) {
 		r.artifacts = append(r.artifacts, located[*Artifact]{d, a})
 	})
@@ -94,8 +94,8 @@ func (r *typeResolver) capability(d *document, f yamlx.Field, old *CapabilityDef
 	if n.Kind == yamlx.Scalar {
 		return c
 	}
-	c.Properties = r.properties(d, n.Get("properties"), c.Properties, "property definition")
-	c.Attributes = d.attributes(n.Get("attributes"), c.Attributes)
+	c.Properties = r.properties(d, n.Get("properties"), c.Properties, propertyConstruct)
+	c.Attributes = r.attributes(d, n.Get("attributes"), c.Attributes)
 	if v := n.Get("description"); v != nil {
 		c.Description = prose(v)
 	}

@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
@@ -16,6 +17,11 @@ type typeResolver struct {
 	artifacts       []located[*Artifact]
 	// definitions are to be checked when all data types are complete.
 	definitions []located[*PropertyDefinition]
+	// later is what waits for all types.
+	later                []func()
+	attributeDefinitions []located[*AttributeDefinition]
+	// scalars are the scalar types of TOSCA 2.0, to be checked at the same time.
+	scalars []*typeDecl
 }
 
 // located is something with the file that declares it.
@@ -32,7 +38,26 @@ func (r *typeResolver) resolveAll(docs []*document) {
 				r.resolve(t, nil)
 			}
 		}
+		if kind == dataKind {
+			r.dataComplete(docs)
+		}
 	}
+	for _, f := range r.later {
+		f()
+	}
+	r.later = nil
+}
+
+// dataComplete does what waited for all data types.
+func (r *typeResolver) dataComplete(docs []*document) {
+	for _, d := range docs {
+		d.dataComplete = true
+		for _, f := range d.later {
+			f()
+		}
+		d.later = nil
+	}
+	r.checkScalars()
 }
 
 // maxDerivation is how many types may stand between a type and its root: each
@@ -140,7 +165,7 @@ func (r *typeResolver) fill(t *typeDecl) {
 	} else {
 		d.fields(t.node, t.kind.String())
 	}
-	t.header.Version = prose(t.node.Get("version"))
+	t.header.Version = d.typeVersion(t.node.Get("version"))
 	t.header.Description = prose(t.node.Get("description"))
 	t.header.Metadata = d.metadata(t.node.Get("metadata"))
 	switch x := t.typ.(type) {
@@ -170,6 +195,26 @@ func (r *typeResolver) fill(t *typeDecl) {
 	}
 }
 
+// typeVersion reads the version of a type.
+//
+// Source: TOSCA 1.3 section 3.7.1, TOSCA 2.0 sections 6.4 and 9.1.2.3.
+func (d *document) typeVersion(n *yamlx.Node) string {
+	if n.IsNull() {
+		return ""
+	}
+	if _, err := ParseVersion(d.text(n, "version")); err != nil && n.Kind == yamlx.Scalar {
+		dia := d.errorf(codeBadVersion, n, "%s", err)
+		dia.Detail = "A version is major.minor[.fix[.qualifier[-build]]]."
+		if !d.v.v2() {
+			dia.Severity = Warning
+		}
+	}
+	return n.Text
+}
+
+// dataType reads a data type.
+//
+// Source: TOSCA 1.3 section 3.7.6, TOSCA 2.0 section 9.2.
 func (r *typeResolver) dataType(t *typeDecl, x *DataType) {
 	d, n := t.doc, t.node
 	x.Parent = parentOf[DataType](r, t)
@@ -177,16 +222,57 @@ func (r *typeResolver) dataType(t *typeDecl, x *DataType) {
 	if p := x.Parent; p != nil {
 		inherited, x.Constraints, x.Key, x.Entry = p.Properties, p.Constraints, p.Key, p.Entry
 	}
-	x.Properties = r.properties(d, n.Get("properties"), inherited, "property definition")
-	if c := either(n, "constraints", "validation"); c != nil {
-		x.Constraints = append(x.Constraints[:len(x.Constraints):len(x.Constraints)], parseConstraints(c, d.name, d.v, d.s)...)
+	r.scalarType(t, x)
+	x.Properties = r.properties(d, n.Get("properties"), inherited, propertyConstruct)
+	own := parseConstraints(either(n, "constraints", "validation"), d.name, d.v, d.s)
+	x.Constraints = append(x.Constraints[:len(x.Constraints):len(x.Constraints)], own...)
+	x.Key = d.refinedEntry(n.Get("key_schema"), x.Key, x.Name)
+	x.Entry = d.refinedEntry(n.Get("entry_schema"), x.Entry, x.Name)
+	if d.builtin || r.brokenTypes[t.typ] {
+		return
 	}
-	if k := n.Get("key_schema"); k != nil {
-		x.Key = d.schema(k)
+	d.afterData(func() {
+		checkConstraintTypes(own, x, d.s)
+		d.checkDataType(t, x)
+	})
+}
+
+// checkDataType checks which keynames go together in a data type.
+func (d *document) checkDataType(t *typeDecl, x *DataType) {
+	n, p := t.node, x.primitive()
+	strict := func(dia *Diagnostic) {
+		dia.Section = "TOSCA 2.0 section 9.2"
+		if !d.v.v2() {
+			dia.Severity, dia.Section = Warning, d.v.section+" section 3.7.6"
+		}
 	}
-	if e := n.Get("entry_schema"); e != nil {
-		x.Entry = d.schema(e)
+	if primitives[x.Name] != nil && d.primitive(x.Name) != nil {
+		strict(d.errorf(codeReservedName, t.key, "%q is the name of a built-in type", x.Name))
 	}
+	props := fieldOf(n, "properties")
+	switch {
+	case props != nil && p != complexType && x.Scalar == nil:
+		strict(d.misplaced(props.Key, "%q derives from the built-in type %s, so it cannot have properties", x.Name, x.root().Name))
+	case props != nil && props.Value.IsNull() && d.v.v2():
+		strict(d.wrongShape(props.Value, "properties", "a map"))
+	case props != nil && len(props.Value.Fields) == 0 && d.v.v2():
+		strict(d.errorf(codeWrongShape, props.Value, "properties must have at least one property"))
+	case props == nil && n.Get("derived_from").IsNull():
+		strict(d.errorf(codeMissingKeyname, t.key, "the data type %q needs derived_from or properties", x.Name))
+	}
+	if x.Scalar == nil && p == scalarType {
+		return
+	}
+	d.checkCollection(p, x.Name, x.Key, x.Entry, n, t.key)
+}
+
+// root is the type that a type derives from in the end.
+func (t *DataType) root() *DataType {
+	const deepest = 1000
+	for i := 0; t.Parent != nil && i < deepest; i++ {
+		t = t.Parent
+	}
+	return t
 }
 
 func (r *typeResolver) artifactType(d *document, n *yamlx.Node, x *ArtifactType) {
@@ -200,7 +286,7 @@ func (r *typeResolver) artifactType(d *document, n *yamlx.Node, x *ArtifactType)
 	if e := n.Get("file_ext"); e != nil {
 		x.FileExt = texts(d.strings(e, "file_ext"))
 	}
-	x.Properties = r.properties(d, n.Get("properties"), inherited, "property definition")
+	x.Properties = r.properties(d, n.Get("properties"), inherited, propertyConstruct)
 }
 
 func (r *typeResolver) capabilityType(d *document, n *yamlx.Node, x *CapabilityType) {
@@ -209,13 +295,13 @@ func (r *typeResolver) capabilityType(d *document, n *yamlx.Node, x *CapabilityT
 	if p := x.Parent; p != nil {
 		props, attrs, x.ValidSourceNodeTypes, x.ValidRelationshipTypes = p.Properties, p.Attributes, p.ValidSourceNodeTypes, p.ValidRelationshipTypes
 	}
-	x.Properties = r.properties(d, n.Get("properties"), props, "property definition")
-	x.Attributes = d.attributes(n.Get("attributes"), attrs)
+	x.Properties = r.properties(d, n.Get("properties"), props, propertyConstruct)
+	x.Attributes = r.attributes(d, n.Get("attributes"), attrs)
 	if v := either(n, "valid_source_types", "valid_source_node_types"); v != nil {
-		x.ValidSourceNodeTypes = typesNamed[NodeType](d, nodeKind, v, "valid_source_types")
+		x.ValidSourceNodeTypes = narrowed(r, d, nodeKind, v, d.v.validSourceTypes, x.ValidSourceNodeTypes)
 	}
 	if v := n.Get("valid_relationship_types"); v != nil {
-		x.ValidRelationshipTypes = typesNamed[RelationshipType](d, relationshipKind, v, "valid_relationship_types")
+		x.ValidRelationshipTypes = narrowed(r, d, relationshipKind, v, "valid_relationship_types", x.ValidRelationshipTypes)
 	}
 }
 
@@ -227,22 +313,68 @@ func (r *typeResolver) relationshipType(d *document, n *yamlx.Node, x *Relations
 		props, attrs, ifaces = p.Properties, p.Attributes, p.Interfaces
 		x.ValidCapabilityTypes, x.ValidTargetNodeTypes, x.ValidSourceNodeTypes = p.ValidCapabilityTypes, p.ValidTargetNodeTypes, p.ValidSourceNodeTypes
 	}
-	x.Properties = r.properties(d, n.Get("properties"), props, "property definition")
-	x.Attributes = d.attributes(n.Get("attributes"), attrs)
+	x.Properties = r.properties(d, n.Get("properties"), props, propertyConstruct)
+	x.Attributes = r.attributes(d, n.Get("attributes"), attrs)
 	x.Interfaces = r.interfaces(d, n.Get("interfaces"), ifaces, nil)
 	if v := n.Get("valid_target_types"); v != nil {
 		x.ValidCapabilityTypes, x.ValidTargetNodeTypes = d.validTargets(v)
 	}
 	if v := n.Get("valid_capability_types"); v != nil {
-		x.ValidCapabilityTypes = typesNamed[CapabilityType](d, capabilityKind, v, "valid_capability_types")
+		x.ValidCapabilityTypes = narrowed(r, d, capabilityKind, v, "valid_capability_types", x.ValidCapabilityTypes)
 	}
 	if v := n.Get("valid_target_node_types"); v != nil {
-		x.ValidTargetNodeTypes = typesNamed[NodeType](d, nodeKind, v, "valid_target_node_types")
+		x.ValidTargetNodeTypes = narrowed(r, d, nodeKind, v, "valid_target_node_types", x.ValidTargetNodeTypes)
 	}
 	if v := n.Get("valid_source_node_types"); v != nil {
-		x.ValidSourceNodeTypes = typesNamed[NodeType](d, nodeKind, v, "valid_source_node_types")
+		x.ValidSourceNodeTypes = narrowed(r, d, nodeKind, v, "valid_source_node_types", x.ValidSourceNodeTypes)
 	}
 }
+
+// narrowed reads a list of types that may only narrow the inherited one: each
+// is in it, or derives from one in it. An empty or missing list allows all. In
+// TOSCA 1.x, which says so for some lists only, a wider one is a warning.
+//
+// Source: TOSCA 2.0 sections 7.3, 8.1, 8.2, 16.1 and 16.3.
+func narrowed[T interface {
+	comparable
+	isA(T) bool
+	header() *TypeHeader
+}](r *typeResolver, d *document, kind typeKind, n *yamlx.Node, what string, inherited []T) []T {
+	var list []T
+	var nodes []*yamlx.Node
+	for _, item := range d.typeNames(n, what) {
+		if t := typeNamedAny(d, kind, item); t != nil {
+			list = append(list, t.typ.(T))
+			nodes = append(nodes, item)
+		}
+	}
+	if len(inherited) == 0 {
+		return list
+	}
+	r.afterTypes(func() {
+		for i, t := range list {
+			if !slices.ContainsFunc(inherited, t.isA) {
+				dia := d.badRefinement(nodes[i], "%s is not among the inherited %s and derives from none of them", t.header().Name, what)
+				if !d.v.v2() {
+					dia.Severity, dia.Code = Warning, codeLooseRefinement
+				}
+			}
+		}
+	})
+	return list
+}
+
+// typeNames returns a list of names of types, which TOSCA 2.0 wants to be a list.
+func (d *document) typeNames(n *yamlx.Node, what string) []*yamlx.Node {
+	if d.v.v2() && n.Kind == yamlx.Scalar && !n.IsNull() {
+		d.wrongShape(n, what, "a list of names")
+		return nil
+	}
+	return d.strings(n, what)
+}
+
+// afterTypes does what needs the derivation of all types.
+func (r *typeResolver) afterTypes(f func()) { r.later = append(r.later, f) }
 
 // validTargets reads valid_target_types of 1.x, which the specification
 // defines as capability types and whose own examples fill with node types.
@@ -265,10 +397,10 @@ func (r *typeResolver) groupType(d *document, n *yamlx.Node, x *GroupType) {
 	if p := x.Parent; p != nil {
 		props, attrs, x.Members = p.Properties, p.Attributes, p.Members
 	}
-	x.Properties = r.properties(d, n.Get("properties"), props, "property definition")
-	x.Attributes = d.attributes(n.Get("attributes"), attrs)
+	x.Properties = r.properties(d, n.Get("properties"), props, propertyConstruct)
+	x.Attributes = r.attributes(d, n.Get("attributes"), attrs)
 	if m := n.Get("members"); m != nil {
-		x.Members = typesNamed[NodeType](d, nodeKind, m, "members")
+		x.Members = narrowed(r, d, nodeKind, m, "members", x.Members)
 	}
 }
 
@@ -277,18 +409,39 @@ func (r *typeResolver) policyType(d *document, n *yamlx.Node, x *PolicyType) {
 	if p := x.Parent; p != nil {
 		props, x.TargetNodes, x.TargetGroups, x.Triggers = p.Properties, p.TargetNodes, p.TargetGroups, p.Triggers
 	}
-	x.Properties = r.properties(d, n.Get("properties"), props, "property definition")
+	x.Properties = r.properties(d, n.Get("properties"), props, propertyConstruct)
 	if t := n.Get("targets"); t != nil {
-		x.TargetNodes, x.TargetGroups = nil, nil
-		for _, item := range d.strings(t, "targets") {
-			if t := d.named(nodeKind, item); t != nil {
-				x.TargetNodes = append(x.TargetNodes, t.typ.(*NodeType))
-			} else if t := d.named(groupKind, item); t != nil {
-				x.TargetGroups = append(x.TargetGroups, t.typ.(*GroupType))
-			} else {
-				d.unknownType(nodeKind, item)
-			}
-		}
+		r.policyTargets(d, t, x)
 	}
 	x.Triggers = d.triggers(n.Get("triggers"), x.Triggers)
+}
+
+// policyTargets reads the node and group types that a policy aims at.
+func (r *typeResolver) policyTargets(d *document, n *yamlx.Node, x *PolicyType) {
+	nodes, groups := x.TargetNodes, x.TargetGroups
+	x.TargetNodes, x.TargetGroups = nil, nil
+	for _, item := range d.typeNames(n, "targets") {
+		var fits func() bool
+		if t := d.named(nodeKind, item); t != nil {
+			x.TargetNodes = append(x.TargetNodes, t.typ.(*NodeType))
+			fits = func() bool { return slices.ContainsFunc(nodes, t.typ.(*NodeType).isA) }
+		} else if t := d.named(groupKind, item); t != nil {
+			x.TargetGroups = append(x.TargetGroups, t.typ.(*GroupType))
+			fits = func() bool { return slices.ContainsFunc(groups, t.typ.(*GroupType).isA) }
+		} else {
+			d.unknownType(nodeKind, item)
+			continue
+		}
+		if len(nodes)+len(groups) == 0 {
+			continue
+		}
+		r.afterTypes(func() {
+			if !fits() {
+				dia := d.badRefinement(item, "%s is not among the inherited targets and derives from none of them", item.Text)
+				if !d.v.v2() {
+					dia.Severity, dia.Code = Warning, codeLooseRefinement
+				}
+			}
+		})
+	}
 }

@@ -99,8 +99,18 @@ func kindOf(data any) string {
 		return "map"
 	case *Call:
 		return "call"
+	case ScalarUnit:
+		return "scalar"
 	}
 	return fmt.Sprintf("%T", data)
+}
+
+// aKind is the kind of data with its article, such as "an integer".
+func aKind(data any) string {
+	if data == nil {
+		return "null"
+	}
+	return article(kindOf(data))
 }
 
 // text renders a scalar as YAML would; ok is false for null, lists and maps.
@@ -114,6 +124,8 @@ func text(data any) (s string, ok bool) {
 		return strconv.FormatInt(d, 10), true
 	case float64:
 		return floatText(d), true
+	case ScalarUnit:
+		return d.String(), true
 	}
 	return "", false
 }

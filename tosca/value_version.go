@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -100,7 +101,19 @@ func parseTimestamp(s string) (time.Time, error) {
 	}
 	day := m[1] + "-" + twoDigits(m[2]) + "-" + twoDigits(m[3])
 	canonical := day + "T" + twoDigits(m[4]) + ":" + m[5] + ":" + m[6] + fraction(m[7]) + zone(m[8])
+	leap := m[6] == "60"
+	if leap {
+		canonical = day + "T" + twoDigits(m[4]) + ":" + m[5] + ":59" + zone(m[8])
+	}
 	t, err := time.Parse(time.RFC3339Nano, canonical)
+	if leap && err == nil {
+		// The second after 23:59:59 UTC on the last day of a month, by RFC 3339
+		// section 5.7. It compares as the one that follows.
+		t = t.Add(time.Second)
+		if utc := t.UTC(); utc.Day() != 1 || utc.Hour() != 0 || utc.Minute() != 0 || utc.Second() != 0 {
+			err = errors.New("no leap second")
+		}
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s is no timestamp: there is no such day or time", show(s))
 	}
