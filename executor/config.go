@@ -91,7 +91,8 @@ type Request struct {
 	// Archive holds the service template. For Deploy of a known deployment nil means the stored one.
 	Archive Archive
 	// Template is what tosca.Load made of Archive, without errors, where the
-	// caller has loaded it already; nil to have it loaded.
+	// caller has loaded it already; nil to have it loaded. One whose inputs
+	// decide which nodes there are (ShapeInputs) is loaded again with Inputs.
 	Template *tosca.ServiceTemplate
 	// Inputs of the service template. nil means those stored, where there are some.
 	Inputs map[string]any

@@ -134,7 +134,7 @@ func (e *Engine) requestedDry(ctx context.Context, req Request) (*requestedServi
 		// A template that has lost an input needs its stored value no more.
 		maps.DeleteFunc(given, func(name string, _ any) bool { return parameter(p.template.Inputs, name) == nil })
 	}
-	svc, err := p.newService(given)
+	svc, err := e.newService(p.loadedTemplate, given)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (e *Engine) requestedStored(ctx context.Context, req Request, record *state
 	if err != nil {
 		return nil, err
 	}
-	svc, err := t.newService(given)
+	svc, err := e.newService(t, given)
 	return &requestedService{svc, nil, true}, err
 }
 

@@ -142,11 +142,11 @@ func (e *Engine) Template(ctx context.Context, deployment string) (*tosca.Servic
 	if record.Template == "" {
 		return nil, errs.New(errs.FailedPrecondition, "read the template of", deployment, "nothing was deployed yet")
 	}
-	t, err := e.stored(ctx, record.Template, record.Entry)
+	svc, err := e.storedService(ctx, origin{record.Template, record.Entry, record.Inputs}, nil)
 	if err != nil {
 		return nil, errs.Wrap(err, "read the template of", deployment)
 	}
-	return t.template, nil
+	return svc.template, nil
 }
 
 // Events yields the journaled events of a deployment with Seq > after: first

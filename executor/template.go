@@ -27,15 +27,18 @@ const cachedTemplates = 16
 
 type loadedTemplate struct {
 	digest, entry string
-	template      *tosca.ServiceTemplate
-	files         fs.FS
+	// inputs are the values of the inputs that it was loaded with, encoded;
+	// empty for one that was loaded without.
+	inputs   string
+	template *tosca.ServiceTemplate
+	files    fs.FS
 }
 
-func (c *templateCache) get(digest, entry string) *loadedTemplate {
+func (c *templateCache) get(digest, entry, inputs string) *loadedTemplate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, t := range c.used {
-		if t.digest == digest && t.entry == entry {
+		if t.digest == digest && t.entry == entry && t.inputs == inputs {
 			c.used = append(slices.Delete(c.used, i, i+1), t)
 			return t
 		}
@@ -136,7 +139,7 @@ func usedFiles(t *tosca.ServiceTemplate) []string {
 			}
 		}
 	}
-	for _, n := range t.Nodes {
+	for _, n := range slices.Concat(t.Nodes, t.Absent()) {
 		add(n.Artifacts...)
 		interfaces(n.Interfaces)
 		for _, r := range n.Requirements {
@@ -154,7 +157,7 @@ func usedFiles(t *tosca.ServiceTemplate) []string {
 
 // stored loads the template that a deployment was made of.
 func (e *Engine) stored(ctx context.Context, digest, entry string) (*loadedTemplate, error) {
-	if t := e.loaded.get(digest, entry); t != nil {
+	if t := e.loaded.get(digest, entry, ""); t != nil {
 		return t, nil
 	}
 	const doing = "read the stored template"
@@ -181,8 +184,35 @@ func (e *Engine) stored(ctx context.Context, digest, entry string) (*loadedTempl
 	return loaded, nil
 }
 
+// shaped is the template as it is with the given inputs: where they decide
+// which nodes there are, it is loaded with them.
+func (e *Engine) shaped(t *loadedTemplate, given map[string]any) (*loadedTemplate, error) {
+	if len(t.template.ShapeInputs) == 0 {
+		return t, nil
+	}
+	values, _ := t.template.ResolveInputs(given)
+	inputs, err := json.Marshal(values)
+	if err != nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: t.entry, Err: err}
+	}
+	if known := e.loaded.get(t.digest, t.entry, string(inputs)); known != nil {
+		return known, nil
+	}
+	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given})
+	if err := faults(diags); err != nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: t.entry, Err: err}
+	}
+	loaded := &loadedTemplate{digest: t.digest, entry: t.entry, inputs: string(inputs), template: template, files: t.files}
+	e.loaded.put(loaded)
+	return loaded, nil
+}
+
 // newService joins a template with inputs that are checked.
-func (t *loadedTemplate) newService(given map[string]any) (*service, error) {
+func (e *Engine) newService(t *loadedTemplate, given map[string]any) (*service, error) {
+	t, err := e.shaped(t, given)
+	if err != nil {
+		return nil, err
+	}
 	values, diags := t.template.ResolveInputs(given)
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "check the inputs of", Subject: t.entry, Err: err}
@@ -208,6 +238,14 @@ func (e *Engine) storedService(ctx context.Context, o origin, extra map[string]a
 		}
 		given[name] = value
 		delete(unstored, name)
+	}
+	for _, name := range t.template.ShapeInputs {
+		if unstored[name] {
+			return nil, &errs.Error{Code: errs.FailedPrecondition, Op: "read input", Subject: name, Err: errUnstored}
+		}
+	}
+	if t, err = e.shaped(t, given); err != nil {
+		return nil, err
 	}
 	// What was accepted once is not refused now: faults show where a value is used.
 	values, _ := t.template.ResolveInputs(given)

@@ -388,6 +388,17 @@ func (t *ServiceTemplate) Representation(name string, index int) *NodeTemplate {
 	return nil
 }
 
+// Absent returns the node templates with the count 0, by name: each as its
+// first representation would be, without requirements. They are not among
+// Nodes.
+func (t *ServiceTemplate) Absent() []*NodeTemplate {
+	var list []*NodeTemplate
+	for _, name := range sortedKeys(t.absent) {
+		list = append(list, t.absent[name])
+	}
+	return list
+}
+
 // Relationship returns the relationship template of that name, or nil.
 func (t *ServiceTemplate) Relationship(name string) *RelationshipTemplate {
 	return first(t.Relationships, func(r *RelationshipTemplate) bool { return r.Name == name })

@@ -28,14 +28,17 @@ import (
 //
 // Only what has an implementation, or is claimed (see Options), takes a step.
 //
-// The error has code InvalidArgument where requirements form a cycle or two
-// instances would have the same ID.
+// The error has code InvalidArgument where requirements have no target
+// (tosca.ServiceTemplate.Dangling) or form a cycle, or two instances would have the same ID.
 //
 // Source: TOSCA 1.3 sections 5.8.4.3, 5.8.5.3 to 5.8.5.5 and 7.2. The
 // specification calls the operations of the target's side within the target's
 // own life cycle, once per node; here they belong to the relationship and are
 // called once for each, since a target that is started knows no source yet.
 func Deploy(t *tosca.ServiceTemplate, current Current, opts Options) (*Plan, error) {
+	if err := fulfilled(t); err != nil {
+		return nil, err
+	}
 	nodes, err := order(t)
 	if err != nil {
 		return nil, err

@@ -1,11 +1,26 @@
 package workflow
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
+
+// fulfilled is an error where requirements have no target.
+func fulfilled(t *tosca.ServiceTemplate) error {
+	if len(t.Dangling) == 0 {
+		return nil
+	}
+	var list []string
+	for _, r := range t.Dangling {
+		list = append(list, fmt.Sprintf("%s of %s (%s)", r.Name, nodeName(r.Source), r.Range))
+	}
+	return &errs.Error{Code: errs.InvalidArgument, Op: "plan", Subject: t.File,
+		Err:  errs.New(errs.InvalidArgument, "", "", "no node fulfils the requirements %s", strings.Join(list, ", ")),
+		Hint: "add nodes that do, or make the requirements optional"}
+}
 
 // order returns the node templates in order of declaration, except that the
 // targets of a node's requirements come before the node. A cycle is an error

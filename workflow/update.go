@@ -39,6 +39,9 @@ func Update(old, new *tosca.ServiceTemplate, diff *Diff, current Current, opts O
 	if err != nil {
 		return nil, err
 	}
+	if err := fulfilled(new); err != nil {
+		return nil, err
+	}
 	newNodes, err := order(new)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (f *instanceFlags) diff(ctx context.Context, path string, templateOnly bool
 	if err != nil {
 		return nil, err
 	}
-	t, _ := tosca.Load(old.FS(), old.Entry(), nil)
+	t, _ := tosca.Load(old.FS(), old.Entry(), &tosca.Options{Inputs: inputs})
 	return workflow.Compare(t, src.template, workflow.DiffOptions{OldFiles: old.FS(), NewFiles: src.archive.FS()})
 }
 
