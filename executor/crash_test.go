@@ -1,16 +1,9 @@
 package executor_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,7 +11,6 @@ import (
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
-	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
 	"github.com/stretchr/testify/require"
 )
 
@@ -257,143 +249,4 @@ func TestLostOperations(t *testing.T) {
 			})
 		})
 	}
-}
-
-// The variables of the child process of TestKilledProcess.
-const (
-	childDir  = "ORCHESTRATOR_TEST_KILL_DIR"
-	killTimes = "ORCHESTRATOR_KILL_ROUNDS" // how many rounds, default 10, with -short 2
-)
-
-// marking is a Runner that leaves a line in a witness file for each operation
-// that it has done.
-type marking struct{ dir string }
-
-func (m marking) Name() string                        { return "marking" }
-func (m marking) Accepts(op *executor.Operation) bool { return op.Primary != nil }
-
-func (m marking) Run(_ context.Context, op *executor.Operation) (map[string]any, error) {
-	time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) // what takes its time; killed anywhere in it
-	// The line is all that the operation does, and Recover looks for it.
-	f, err := os.OpenFile(filepath.Join(m.dir, "witness"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	_, err = fmt.Fprintln(f, op.ID)
-	return nil, err
-}
-
-func (m marking) Recover(_ context.Context, op *executor.Operation) (executor.Status, error) {
-	done, err := witnessed(m.dir)
-	if err != nil {
-		return executor.Status{}, err
-	}
-	if done[op.ID] > 0 {
-		return executor.Status{State: executor.Succeeded}, nil
-	}
-	return executor.Status{State: executor.NotStarted}, nil
-}
-
-// witnessed counts the lines of the witness file.
-func witnessed(dir string) (map[string]int, error) {
-	count := map[string]int{}
-	f, err := os.Open(filepath.Join(dir, "witness"))
-	if errors.Is(err, os.ErrNotExist) {
-		return count, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		count[lines.Text()]++
-	}
-	return count, nil
-}
-
-var killedService = things(20, func(int) string { return "create: do.sh, start: do.sh" }, func(i int) []int {
-	if i < 4 {
-		return nil
-	}
-	return []int{i - 4}
-})
-
-// TestKilledChild is the child process of TestKilledProcess: it deploys, or
-// goes on deploying, until it is done or killed.
-func TestKilledChild(t *testing.T) {
-	dir := os.Getenv(childDir)
-	if dir == "" {
-		t.Skip("only TestKilledProcess runs this")
-	}
-	store, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Config{})
-	require.NoError(t, err)
-	defer store.Close()
-	e, err := executor.New(executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(marking{dir})}, LeaseTTL: 100 * time.Millisecond})
-	require.NoError(t, err)
-	for {
-		var record *state.Deployment
-		if record, err = store.Deployment(t.Context(), "x"); err != nil || record.Run == "" {
-			_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, killedService)})
-		} else if record.Status != state.Deployed {
-			_, err = e.Resume(t.Context(), "x", executor.Options{})
-		}
-		// The lease of the killed process has to end; and on a busy machine this
-		// one's may, which stops the run.
-		if code := executor.CodeOf(err); code != executor.Conflict && code != executor.FailedPrecondition {
-			break
-		}
-		time.Sleep(5 * time.Millisecond) // real time: this is another process
-	}
-	require.NoError(t, err)
-	requireDeployed(t, e, "x")
-	require.NoError(t, e.Close())
-}
-
-// A process that deploys is killed at random moments, again and again, and
-// started anew: nothing is lost, nothing is done twice.
-func TestKilledProcess(t *testing.T) {
-	t.Parallel()
-	rounds := 10
-	if testing.Short() {
-		rounds = 2
-	}
-	if s := os.Getenv(killTimes); s != "" {
-		var err error
-		rounds, err = strconv.Atoi(s)
-		require.NoError(t, err)
-	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	kills := 0
-	for round := range rounds {
-		dir := t.TempDir()
-		for attempt := 0; ; attempt++ {
-			child := exec.Command(exe, "-test.run=^TestKilledChild$", "-test.timeout=60s")
-			child.Env = append(os.Environ(), childDir+"="+dir)
-			var out strings.Builder
-			child.Stdout, child.Stderr = &out, &out
-			require.NoError(t, child.Start())
-			var killer *time.Timer
-			if attempt < 6 {
-				killer = time.AfterFunc(time.Duration(10+rand.IntN(60))*time.Millisecond, func() { _ = child.Process.Kill() })
-			}
-			err := child.Wait()
-			if killer != nil {
-				killer.Stop()
-			}
-			if err == nil {
-				break
-			}
-			require.False(t, child.ProcessState.Exited(), "round %d, attempt %d: %s", round, attempt, out.String())
-			kills++
-		}
-		count, err := witnessed(dir)
-		require.NoError(t, err)
-		require.Len(t, count, 40, "operations were lost")
-		for id, n := range count {
-			require.Equal(t, 1, n, "%s was done again", id)
-		}
-	}
-	t.Logf("%d rounds, %d kills: lost 0, repeated 0", rounds, kills)
 }

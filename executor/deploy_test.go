@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -9,7 +10,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(killChild); what != "" {
+		os.Exit(killMain(what))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const webAndDatabase = `
 tosca_definitions_version: tosca_simple_yaml_1_3
