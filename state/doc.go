@@ -13,6 +13,8 @@
 //     an engine that was paused and comes back after another took over is
 //     refused with [CodeFailedPrecondition], whatever its clock says.
 //
+// [Export] writes a deployment to one file, [Import] reads it into any store.
+//
 // Files that must survive (the deployed archive, the plans) are blobs, kept by
 // their content's digest.
 //
