@@ -37,6 +37,8 @@ type function struct {
 	// asks tells that the result depends on the running deployment or on where
 	// the call stands, except for $value.
 	asks bool
+	// placed tells that the result depends on where the call stands only.
+	placed bool
 	// section is where the specification describes the function.
 	section string
 	eval    func(e *evaluation, c *Call, args []any) (any, error)
@@ -66,7 +68,7 @@ func functionNamed(name string, v *versionTable) *function {
 
 // functionTables are the functions built into the language.
 var functionTables = [][]*function{
-	graphFunctions, stringFunctions, booleanFunctions, setFunctions, numberFunctions, contextFunctions,
+	graphFunctions, pathFunctions, stringFunctions, booleanFunctions, setFunctions, numberFunctions, contextFunctions,
 }
 
 // replacedFunctions are functions and constraints of 1.x that TOSCA 2.0 does
@@ -100,6 +102,8 @@ type valueParser struct {
 	file    string
 	version *versionTable
 	sink    *sink
+	// doc knows the custom functions; nil for none.
+	doc *document
 }
 
 func (p *valueParser) value(n *yamlx.Node) *Value {
@@ -156,11 +160,33 @@ func (p *valueParser) word(v *Value, s string) {
 		return
 	}
 	name := s[len(p.version.functionPrefix):]
-	f := p.lookup(name, v.Range())
-	if f == nil {
+	call := p.newCall(name, v.Range())
+	if call == nil {
+		v.content = &Call{Function: name, Range: v.Range()}
 		return
 	}
-	p.finish(v, &Call{Function: f.name, Range: v.Range(), function: f})
+	p.finish(v, call)
+}
+
+// newCall makes a call of a function of the language, of a custom one, or of
+// one that the orchestrator knows. It is nil for an unknown function, which is
+// reported.
+func (p *valueParser) newCall(name string, rng Range) *Call {
+	if f := functionNamed(name, p.version); f != nil {
+		return &Call{Function: f.name, Range: rng, function: f}
+	}
+	if p.doc != nil && p.version.functionPrefix != "" {
+		if decl := p.doc.functionNamed(name); decl != nil {
+			return &Call{Function: name, Range: rng, function: customFunction(name), Custom: decl.function}
+		}
+		if p.doc.known[name] {
+			return &Call{Function: name, Range: rng, function: customFunction(name)}
+		}
+	}
+	if p.version.functionPrefix != "" {
+		p.unknown(name, rng)
+	}
+	return nil
 }
 
 // call reads a map as a call; nil where it is data, or no valid call.
@@ -170,17 +196,16 @@ func (p *valueParser) call(n *yamlx.Node) *Call {
 		return nil
 	}
 	rng := extentOf(n, p.file).Range()
-	f := functionNamed(name, p.version)
-	if f == nil {
-		if p.version.functionPrefix != "" {
-			p.lookup(name, rng)
-		}
+	call := p.newCall(name, rng)
+	if call == nil && p.version.functionPrefix != "" {
+		return &Call{Function: name, Range: rng} // unknown, which was reported
+	}
+	if call == nil || call.function.listOnly && arg.Kind != yamlx.Sequence {
 		return nil
 	}
-	if f.listOnly && arg.Kind != yamlx.Sequence && p.version.functionPrefix == "" {
-		return nil
+	if p.version.functionPrefix != "" && arg.IsNull() {
+		return call // "$value:" has no arguments
 	}
-	call := &Call{Function: f.name, Range: rng, function: f}
 	if arg.Kind == yamlx.Sequence {
 		call.Args = make([]*Value, len(arg.Items))
 		for i, item := range arg.Items {
@@ -230,7 +255,7 @@ func (p *valueParser) unprefixedCall(n *yamlx.Node) (name string, arg *yamlx.Nod
 		return "", nil, false
 	}
 	key := n.Fields[0].Key
-	for _, f := range graphFunctions {
+	for _, f := range slices.Concat(graphFunctions, pathFunctions) {
 		if f.name == key.Text && p.version.level <= f.to {
 			d := p.sink.warnf("missing-prefix", extentOf(key, p.file).Range(), "%s is taken for a call of %s%s", f.name, p.version.functionPrefix, f.name)
 			d.Detail = "In " + p.version.section + " the name of a function begins with \"" + p.version.functionPrefix + "\"."
@@ -241,12 +266,12 @@ func (p *valueParser) unprefixedCall(n *yamlx.Node) (name string, arg *yamlx.Nod
 	return "", nil, false
 }
 
-// lookup finds a function of TOSCA 2.0 and reports an unknown one.
-func (p *valueParser) lookup(name string, rng Range) *function {
-	if f := functionNamed(name, p.version); f != nil {
-		return f
-	}
+// unknown reports an unknown function of TOSCA 2.0.
+func (p *valueParser) unknown(name string, rng Range) {
 	var names []string
+	if p.doc != nil {
+		names = append(p.doc.functionNames(), sortedKeys(p.doc.known)...)
+	}
 	for _, f := range functionsOf(p.version) {
 		names = append(names, f.name)
 	}
@@ -257,16 +282,18 @@ func (p *valueParser) lookup(name string, rng Range) *function {
 	if instead := replacedFunctions[name]; instead != "" {
 		d.Suggestion, d.Detail = "", instead
 		d.Section = p.version.section + ", 10.2"
-		return nil
+		return
 	}
 	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
-	return nil
 }
 
 // finish checks the number of arguments and folds the call where it can.
 func (p *valueParser) finish(v *Value, call *Call) {
 	v.content = call
 	f := call.function
+	if f == nil {
+		return
+	}
 	if n := len(call.Args); n < f.min || f.max != Unbounded && n > f.max {
 		d := p.sink.errorf("function-arguments", call.Range, "%s takes %s, not %d", f.name, argumentCount(f.min, f.max), n)
 		d.Detail = "Usage: " + p.version.functionPrefix + f.usage + "."

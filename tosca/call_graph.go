@@ -11,17 +11,19 @@ import (
 //
 // Source: TOSCA 1.3 sections 4.4 to 4.8, TOSCA 2.0 section 10.2.1.
 var graphFunctions = []*function{
-	{name: "get_input", asks: true, from: 10, to: 20, min: 1, max: Unbounded,
+	{name: "get_input", asks: true, from: 10, to: 13, min: 1, max: Unbounded, typeOf: typeOfInput, section: "4.4.1",
 		usage: "get_input: name, or [name, key or index, ...]", eval: evalGetInput},
-	{name: "get_property", asks: true, from: 10, to: 20, min: 2, max: Unbounded,
+	{name: "get_input", asks: true, from: 20, to: 20, min: 1, max: Unbounded, typeOf: typeOfInput, section: "10.2.1.1",
+		usage: "get_input: name, or [name, key or index, ...]", eval: evalGetInput},
+	{name: "get_property", asks: true, from: 10, to: 13, min: 2, max: Unbounded, typeOf: typeOfPlace, section: "4.4.2",
 		usage: "get_property: [entity, requirement or capability (optional), property, key or index, ...]", eval: evalGetProperty},
-	{name: "get_attribute", asks: true, from: 10, to: 20, min: 2, max: Unbounded,
+	{name: "get_attribute", asks: true, from: 10, to: 13, min: 2, max: Unbounded, typeOf: typeOfPlace, section: "4.5.1",
 		usage: "get_attribute: [entity, requirement or capability (optional), attribute, key or index, ...]", eval: evalGetAttribute},
-	{name: "get_operation_output", asks: true, from: 10, to: 13, min: 4, max: Unbounded,
+	{name: "get_operation_output", asks: true, from: 10, to: 13, min: 4, max: Unbounded, section: "4.6.1",
 		usage: "get_operation_output: [entity, interface, operation, output]", eval: evalGetOperationOutput},
-	{name: "get_nodes_of_type", asks: true, from: 10, to: 13, min: 1, max: 1,
+	{name: "get_nodes_of_type", asks: true, from: 10, to: 13, min: 1, max: 1, gives: "list", section: "4.7.1",
 		usage: "get_nodes_of_type: type", eval: evalGetNodesOfType},
-	{name: "get_artifact", asks: true, from: 10, to: 20, min: 2, max: 4,
+	{name: "get_artifact", asks: true, from: 10, to: 13, min: 2, max: 4, gives: "string", section: "4.8.1",
 		usage: "get_artifact: [entity, artifact, location (optional), remove (optional)]", eval: evalGetArtifact},
 }
 
@@ -59,9 +61,9 @@ func (sc *Schema) at(rest []any) *Schema {
 // Source: TOSCA 2.0 sections 10.2.1.5 to 10.2.1.7.
 var contextFunctions = []*function{
 	valueFunction,
-	{name: "node_index", asks: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
+	{name: "node_index", asks: true, placed: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
 		usage: "node_index", section: "10.2.1.6", eval: evalNodeIndex},
-	{name: "relationship_index", asks: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
+	{name: "relationship_index", asks: true, placed: true, from: 20, to: 20, min: 0, max: 0, gives: "integer",
 		usage: "relationship_index", section: "10.2.1.7", eval: evalRelationshipIndex},
 }
 
@@ -205,10 +207,14 @@ func (p place) attributes() []*Assignment {
 // evalGetAttribute returns the value given at run time, else the assignment or
 // default of the attribute, else the property of the same name, else null.
 func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
-	p, pathErr := e.resolver(true).resolve(args)
-	if pathErr != nil {
-		return nil, pathErr
+	p, err := e.resolver(true).resolve(args)
+	if err != nil {
+		return nil, err
 	}
+	return e.attribute(p)
+}
+
+func (e *evaluation) attribute(p place) (any, error) {
 	if e.env != nil && p.runs() {
 		capability := ""
 		if p.capability != nil {
@@ -398,6 +404,10 @@ func evalGetArtifact(e *evaluation, _ *Call, args []any) (any, error) {
 			return nil, invalidArgument("argument 4, remove, is %s, not a boolean", aKind(args[3]))
 		}
 	}
+	return e.artifact(of, artifact, location, remove)
+}
+
+func (e *evaluation) artifact(of Entity, artifact *Artifact, location string, remove bool) (any, error) {
 	if e.env != nil {
 		data, ok, err := e.env.Artifact(of, artifact, location, remove)
 		if err != nil {
@@ -408,129 +418,4 @@ func evalGetArtifact(e *evaluation, _ *Call, args []any) (any, error) {
 		}
 	}
 	return nil, noValueYet("the artifact %s", show(artifact.Name))
-}
-
-// checkCalls reports calls in a value that can be seen to fail, in the context
-// of self: an unknown input, entity, property, attribute, artifact, operation
-// or type, and a keyword where it means nothing. Calls whose arguments hold
-// calls themselves, and everything that a running deployment decides, are left
-// to the evaluation.
-func checkCalls(t *ServiceTemplate, v *Value, self Entity, s *sink) {
-	if v == nil {
-		return
-	}
-	if self.Service == nil {
-		self.Service = t
-	}
-	v.eachCall(func(c *Call) {
-		if c.function == nil || len(c.Args) < c.function.min {
-			return // reported when it was parsed
-		}
-		args, ok := staticArgs(c)
-		if !ok {
-			return
-		}
-		err := checkCall(self, c, args)
-		if err == nil || err.follows {
-			return
-		}
-		rng := c.Range
-		if err.arg < len(c.Args) {
-			rng = c.Args[err.arg].Range()
-		}
-		var d *Diagnostic
-		if err.maybe {
-			d = s.warnf(err.code, rng, "%s: %s", c.Function, err.message)
-			d.Detail = "The call fails if it is evaluated."
-		} else {
-			d = s.errorf(err.code, rng, "%s: %s", c.Function, err.message)
-		}
-		d.Suggestion = err.suggestion
-	})
-}
-
-func staticArgs(c *Call) ([]any, bool) {
-	args := make([]any, len(c.Args))
-	for i, arg := range c.Args {
-		data, ok := arg.Static()
-		if !ok {
-			return nil, false
-		}
-		args[i] = data
-	}
-	return args, true
-}
-
-func checkCall(self Entity, c *Call, args []any) *pathError {
-	r := resolver{self: self, attribute: c.Function == "get_attribute"}
-	switch c.Function {
-	case "get_input":
-		return checkGetInput(self.Service, args)
-	case "get_property", "get_attribute":
-		p, err := r.resolve(args)
-		if err != nil {
-			return err
-		}
-		return p.checkKeys(len(args) - len(p.rest))
-	case "get_operation_output":
-		_, _, err := r.operationOf(args)
-		return err
-	case "get_artifact":
-		_, _, err := r.artifactOf(args)
-		return err
-	case "get_nodes_of_type":
-		name, ok := args[0].(string)
-		if !ok {
-			return &pathError{code: "function-arguments", message: show(args[0]) + " is no name of a node type"}
-		}
-		if self.Service.nodeType(name) == nil {
-			return unknownNodeType(self.Service, name)
-		}
-	}
-	return nil
-}
-
-func checkGetInput(t *ServiceTemplate, args []any) *pathError {
-	name, ok := args[0].(string)
-	if !ok {
-		return &pathError{code: "function-arguments", message: show(args[0]) + " is no name of an input"}
-	}
-	p := t.Input(name)
-	if p == nil {
-		return unknownInput(t, name)
-	}
-	return checkKeys(p.Schema, args[1:], 1)
-}
-
-// checkKeys checks the keys behind a property or attribute against its data type.
-func (p place) checkKeys(arg int) *pathError {
-	a := assignment(p.attributes(), p.name)
-	if a == nil {
-		a = assignment(p.properties(), p.name)
-	}
-	if a == nil {
-		return nil
-	}
-	return checkKeys(a.Schema, p.rest, arg)
-}
-
-// checkKeys follows keys into the data types of a schema; where none is known
-// anything may come.
-func checkKeys(sc *Schema, rest []any, arg int) *pathError {
-	for i, key := range rest {
-		if sc == nil || sc.Type == nil {
-			return nil
-		}
-		var def *PropertyDefinition
-		if sc.Type.primitive() == complexType && len(sc.Type.Properties) > 0 {
-			name, _ := text(key)
-			if def = sc.property(name); def == nil {
-				return &pathError{code: "unknown-key", arg: arg + i,
-					message:    fmt.Sprintf("the data type %s has no property %s", sc.Type.Name, show(key)),
-					suggestion: nearest(name, propertyNames(sc.Type.Properties))}
-			}
-		}
-		sc = sc.under(def)
-	}
-	return nil
 }

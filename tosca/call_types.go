@@ -51,6 +51,17 @@ func (k kindSet) String() string {
 	return article(strings.Join(names[:last], ", ")) + " or " + names[last]
 }
 
+// plain leaves out what data may be taken for besides what it is.
+func (k kindSet) plain() kindSet {
+	if k&integerKind != 0 {
+		k &^= floatKind
+	}
+	if k&textKind != 0 {
+		k &^= unitKind
+	}
+	return k
+}
+
 // kindsOfData returns what data may be taken for.
 func kindsOfData(data any) kindSet {
 	switch data.(type) {

@@ -35,9 +35,7 @@ func (c *checker) check() {
 	for _, list := range [][]*Parameter{c.t.Inputs, c.t.Outputs} {
 		for _, p := range list {
 			for _, v := range []*Value{p.Default, p.Value} {
-				if v != nil {
-					checkCalls(c.t, v, Entity{Service: c.t}, c.s)
-				}
+				c.value(callChecker{sink: c.s}, v, p.Schema)
 			}
 		}
 	}
@@ -97,10 +95,19 @@ func (c *checker) node(n *NodeTemplate) {
 // each node that takes it, since SELF differs.
 func (c *checker) calls(self Entity, list []*Assignment) {
 	for _, a := range list {
-		if _, static := a.Value.Static(); !static {
-			checkCalls(c.t, a.Value, self, c.s)
-		}
+		c.value(callChecker{self: self, sink: c.s}, a.Value, a.Schema)
 	}
+}
+
+// value checks the calls of a value, and what they result in.
+func (c *checker) value(k callChecker, v *Value, want *Schema) {
+	if v == nil {
+		return
+	}
+	if _, static := v.Static(); !static {
+		k.in(c.t).check(v, want)
+	}
+	k.in(c.t).validate(v, want)
 }
 
 // operations checks the calls in inputs. Operations without an implementation
@@ -123,7 +130,7 @@ func (c *checker) operations(self Entity, list []*Interface) {
 					continue
 				}
 				faults := sink{}
-				checkCalls(c.t, in.Value, self, &faults)
+				c.value(callChecker{self: self, sink: &faults}, in.Value, in.Schema)
 				for _, f := range faults.list {
 					if in.Default {
 						f.Severity = Warning
@@ -213,12 +220,9 @@ func (c *checker) typeFiles() {
 
 func (c *checker) policy(p *Policy) {
 	self := Entity{Service: c.t, Policy: p}
-	for _, a := range p.Properties {
-		if _, static := a.Value.Static(); !static {
-			checkCalls(c.t, a.Value, self, c.s)
-		}
-	}
+	c.calls(self, p.Properties)
 	for _, t := range p.Triggers {
+		c.triggerCalls(p, t)
 		for _, a := range t.Action {
 			if a.Kind == CallOperation {
 				c.calledOperation(p.Targets, a)
@@ -269,11 +273,13 @@ func (c *checker) workflows() {
 	}
 	for _, w := range c.t.Workflows {
 		c.implementation(w.Implementation, Error)
+		c.workflowCalls(w)
 		for _, s := range w.Steps {
 			targets := groups[s.Target]
 			if nodes, ok := c.named(s.Target); ok {
 				targets = nodes
 			}
+			c.stepCalls(w, s)
 			for _, a := range s.Activities {
 				if a.Kind == CallOperation && s.TargetRelationship == "" {
 					c.calledOperation(targets, a)

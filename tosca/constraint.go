@@ -30,6 +30,8 @@ type Constraint struct {
 	regexp *regexp.Regexp
 	// validation tells that the constraint is a validation clause of TOSCA 2.0.
 	validation bool
+	// asks tells that the clause asks for more than the value.
+	asks bool
 }
 
 // operators lists the constraint operators of 1.x.
@@ -48,11 +50,16 @@ const unboundedWord = "UNBOUNDED"
 // It reports unknown-constraint, constraint-operand, constraint-shape and
 // unsupported-pattern (a warning: the constraint is not enforced).
 func parseConstraints(n *yamlx.Node, file string, v *versionTable, s *sink) []*Constraint {
+	return (&valueParser{file: file, version: v, sink: s}).constraints(n)
+}
+
+func (p *valueParser) constraints(n *yamlx.Node) []*Constraint {
+	file, v, s := p.file, p.version, p.sink
 	if n.IsNull() {
 		return nil
 	}
 	if v.v2() && n.Kind == yamlx.Mapping {
-		if c := parseValidation(n, file, v, s); c != nil {
+		if c := p.validation(n); c != nil {
 			return []*Constraint{c}
 		}
 		return nil
@@ -74,7 +81,7 @@ func parseConstraints(n *yamlx.Node, file string, v *versionTable, s *sink) []*C
 			continue
 		}
 		for _, f := range item.Fields {
-			if c := parseConstraint(f, file, v, s); c != nil {
+			if c := p.constraint(f); c != nil {
 				all = append(all, c)
 			}
 		}
@@ -82,17 +89,30 @@ func parseConstraints(n *yamlx.Node, file string, v *versionTable, s *sink) []*C
 	return all
 }
 
-func parseValidation(n *yamlx.Node, file string, v *versionTable, s *sink) *Constraint {
-	value := parseValue(n, file, v, s)
+func (p *valueParser) validation(n *yamlx.Node) *Constraint {
+	s := p.sink
+	value := p.value(n)
 	op := functionOf(n)
 	if call := value.Call(); call != nil {
 		op = call.Function
+		if call.function == nil {
+			return nil // unknown, which was reported
+		}
+		if gives := call.function.gives; gives != "" && gives != "boolean" {
+			d := s.errorf(codeNotBoolean, value.Range(), "a validation clause is a boolean expression, and $%s gives a %s", op, gives)
+			d.Section = p.version.section + ", 9.11"
+			return nil
+		}
+	} else if _, failed := value.content.([]mapEntry); failed && n.Kind == yamlx.Mapping && len(n.Fields) == 1 && p.prefixed(n.Fields[0].Key.Text) {
+		return nil // a call with a reported fault
 	} else if _, ok := value.content.(bool); !ok {
 		s.errorf("constraint-shape", value.Range(), "a validation clause is a call of a boolean function").
 			Detail = "Write a call such as \"$greater_or_equal: [ $value, 1 ]\"."
 		return nil
 	}
-	return &Constraint{Op: op, Value: value, Range: value.Range(), validation: true}
+	c := &Constraint{Op: op, Value: value, Range: value.Range(), validation: true}
+	c.asks = c.asksDeployment()
+	return c
 }
 
 // functionOf names the function of a clause that was folded.
@@ -103,7 +123,8 @@ func functionOf(n *yamlx.Node) string {
 	return ""
 }
 
-func parseConstraint(f yamlx.Field, file string, v *versionTable, s *sink) *Constraint {
+func (p *valueParser) constraint(f yamlx.Field) *Constraint {
+	file, v, s := p.file, p.version, p.sink
 	rng := extentOf(f.Key, file).Range()
 	op := f.Key.Text
 	known := false
@@ -117,7 +138,7 @@ func parseConstraint(f yamlx.Field, file string, v *versionTable, s *sink) *Cons
 		d.Section = v.section + ", 3.6.3"
 		return nil
 	}
-	c := &Constraint{Op: op, Value: parseValue(f.Value, file, v, s), Range: rng}
+	c := &Constraint{Op: op, Value: p.value(f.Value), Range: rng}
 	c.Range.End = c.Value.Range().End
 	if !c.checkOperand(s) {
 		return nil

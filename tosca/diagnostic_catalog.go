@@ -9,9 +9,11 @@ func Codes() []CodeInfo { return slices.Clone(catalog) }
 
 var catalog = []CodeInfo{
 	{codeAbstractType, "The abstract type scalar of TOSCA 2.0 is used directly, without units.", "type: scalar"},
+	{codeArgumentType, "An argument of a function is not of a type that it takes.", "{ $not: [ { $length: [ a ] } ] }"},
 	{codeBadAllocation, "A requirement takes from a property that the capability does not have, or that is no number, or more than is left.", "allocation: { num_cpus: 8 } # of 4"},
 	{codeBadCopy, "The keyname copy names no template, or one that is itself a copy.", "copy: no_such_node"},
 	{codeBadCount, "The count of a node template or of a requirement is no whole number from 0 on.", "count: many"},
+	{codeBadFunction, "A custom function has a name that cannot be called, or that the language uses.", "functions: { \"a b\": { signatures: [ {} ] } }"},
 	{codeBadKeySchema, "The keys of a map are not of type string or derived from it.", "type: map, key_schema: integer"},
 	{codeBadName, "A name is empty, or no string.", "node_types: { 1.0: ... }"},
 	{codeBadOccurrences, "The lower bound of occurrences is negative or above the upper one.", "occurrences: [ 2, 1 ]"},
@@ -60,6 +62,8 @@ var catalog = []CodeInfo{
 	{codeNoMatchingCapability, "The target of a requirement has no capability that fulfils it.", "requirements: [ { database: a_compute } ]"},
 	{codeNoMatchingNode, "No node template is of the type and passes the node filter of a requirement.", "requirements: [ { host: { node: tosca.nodes.Compute } } ]"},
 	{codeNoRepresentation, "A call names a node template that has no representations.", "$get_property: [ spare, port ] # count: 0"},
+	{codeNoSuchIndex, "An index in a path is beyond what there is. The call fails if it is evaluated.", "{ $get_property: [ web, 5, port ] } # web has a count of 2"},
+	{codeNotBoolean, "A condition, a validation clause or a node filter of TOSCA 2.0 is no boolean expression.", "node_filter: { properties: [] }"},
 	{codeNothingSelected, "No other node template fits one with the directive select.", "directives: [ select ]"},
 	{codeNullValue, "A property is set to null, which hides its default.", "properties: { name: ~ }"},
 	{codeOddCondition, "A condition is not understood and ignored.", "condition: utilization greater_than 50%"},

@@ -83,4 +83,8 @@ const (
 	codeUnmappedInput        = "unmapped-input"
 	codeNameClash            = "requirement-and-capability"
 	codeUnsupported          = "unsupported"
+	codeBadFunction          = "bad-function"
+	codeNotBoolean           = "not-boolean"
+	codeNoSuchIndex          = "no-such-index"
+	codeArgumentType         = "argument-type"
 )

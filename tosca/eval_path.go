@@ -25,6 +25,8 @@ type pathError struct {
 	arg        int
 	message    string
 	suggestion string
+	// hint says what to write instead.
+	hint string
 	// maybe tells that the path may be right although it leads nowhere now.
 	maybe bool
 	// follows tells that the owner's type could not be read, which is reported

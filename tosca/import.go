@@ -321,7 +321,10 @@ func parseProfile(name, file string, content []byte) *document {
 		d.profiles = []*document{simpleProfile(d.v.profile)}
 	}
 	d.declare()
-	(&typeResolver{}).resolveAll([]*document{d})
+	declareFunctions([]*document{d})
+	r := &typeResolver{}
+	r.resolveAll([]*document{d})
+	r.readFunctions([]*document{d})
 	d.nameNormative()
 	return d
 }

@@ -31,8 +31,20 @@ type Options struct {
 	// csar.HTTPFetcher does. Default: nothing is fetched, and such an import is
 	// an error.
 	Fetch func(url string) ([]byte, error)
+	// Functions names the custom functions of TOSCA 2.0 that the orchestrator
+	// knows without a definition, with their namespaces where they are called
+	// with one.
+	Functions []string
 	// Limits bound what a template can make large. Zero fields mean the defaults of DefaultLimits.
 	Limits Limits
+}
+
+func (o *Options) knownFunctions() map[string]bool {
+	known := make(map[string]bool, len(o.Functions))
+	for _, name := range o.Functions {
+		known[name] = true
+	}
+	return known
 }
 
 // Limits bound what a template can make large.
@@ -88,8 +100,14 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	for _, d := range r.order {
 		t.Files = append(t.Files, d.name)
 	}
+	known := opts.knownFunctions()
+	for _, d := range r.order {
+		d.known = known
+	}
+	declareFunctions(r.order)
 	types := &typeResolver{}
 	types.resolveAll(r.order)
+	t.Functions = types.readFunctions(r.order)
 	checkDuplicateTypes(r.order)
 	t.Types = visibleTypes(entry)
 	b := &builder{t: t, s: s, types: types, opts: *opts}

@@ -43,8 +43,10 @@ type ServiceTemplate struct {
 	Types *Types
 
 	Repositories []*Repository
-	Inputs       []*Parameter
-	Outputs      []*Parameter
+	// Functions are the custom functions that the files define, in order.
+	Functions []*Function
+	Inputs    []*Parameter
+	Outputs   []*Parameter
 	// Nodes are the representations of the node templates in order of
 	// declaration, then of Index; the nodes of a service that substitutes one of
 	// them come right before that one. A template with the directive "select"
@@ -692,14 +694,17 @@ type Activity struct {
 	Range  Range
 }
 
-// Condition is a boolean over attributes of a node: either a combination (Op
-// with Operands), or an assertion that Attribute satisfies Constraints.
+// Condition is a boolean: a combination (Op with Operands) or an assertion that
+// Attribute of a node satisfies Constraints, as 1.x has them, or a boolean
+// expression (Expr), as TOSCA 2.0 has it.
 //
-// Source: TOSCA 1.3 section 3.6.25.
+// Source: TOSCA 1.3 section 3.6.25, TOSCA 2.0 sections 10.2.2, 13.2 and 16.5.
 type Condition struct {
-	// Op is "and", "or", "not" or "assert"; "assert" has Attribute and
-	// Constraints.
-	Op          string
+	// Op is "and", "or", "not", "assert" or "expression"; "assert" has Attribute
+	// and Constraints, "expression" has Expr.
+	Op string
+	// Expr evaluates to a boolean; nil for conditions of 1.x. See Holds.
+	Expr        *Value
 	Operands    []*Condition
 	Attribute   string
 	Constraints []*Constraint
@@ -708,8 +713,12 @@ type Condition struct {
 
 // NodeFilter selects nodes.
 //
-// Source: TOSCA 1.3 section 3.6.5.
+// Source: TOSCA 1.3 section 3.6.5, TOSCA 2.0 section 8.6.
 type NodeFilter struct {
+	// Expr is the boolean expression of TOSCA 2.0, in which SELF is the
+	// relationship that a requirement would make, or the node that would be
+	// selected; nil for filters of 1.x, which have the rest.
+	Expr         *Value
 	Properties   []*PropertyFilter
 	Capabilities []*CapabilityFilter
 	Range        Range

@@ -45,6 +45,11 @@ type document struct {
 	dataComplete bool
 	later        []func()
 	repositories map[string]*Repository
+	// functions are the custom functions defined here; known are those that the
+	// orchestrator knows (Options.Functions).
+	functions     map[string]*functionDecl
+	functionOrder []*functionDecl
+	known         map[string]bool
 }
 
 type docImport struct {
@@ -263,7 +268,12 @@ func (d *document) value(n *yamlx.Node) *Value {
 	if n == nil {
 		return nil
 	}
-	return parseValue(n, d.name, d.v, d.s)
+	return d.parser().value(n)
+}
+
+// parser parses the values of a file.
+func (d *document) parser() *valueParser {
+	return &valueParser{file: d.name, version: d.v, sink: d.s, doc: d}
 }
 
 // occurrences reads "[0, UNBOUNDED]".

@@ -42,7 +42,9 @@ var keynames = parseKeynames(map[string]string{
 		namespace@12-13 tosca_default_namespace@10-11 template_name@10-13 template_author@10-13 template_version@10-13
 		topology_template@10-13 service_template@20 profile@20 functions@20`,
 	"topology template": `description inputs node_templates relationship_templates groups policies outputs
-		substitution_mappings workflows@11 metadata@20`,
+		substitution_mappings workflows@11 metadata@20 functions@20`,
+	"function definition": `signatures description metadata`,
+	"function signature":  `arguments optional_arguments variadic result implementation`,
 	"import":              `file@10-13 url@20 profile@20 repository namespace_uri@10-13 namespace_prefix@10-13 namespace@20 description@20 metadata@20`,
 	"repository":          `description url credential@10-13 metadata@20`,
 	"artifact type":       typeKeynames + `mime_type file_ext properties`,

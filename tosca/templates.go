@@ -62,9 +62,6 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.header(entry)
 	for _, d := range docs {
 		d.fields(d.root, "service template")
-		if f := d.root.Get("functions"); !f.IsNull() {
-			d.warnf(codeUnsupported, f, "functions that a template defines are not evaluated yet")
-		}
 		if tt := either(d.root, "topology_template", "service_template"); !tt.IsNull() {
 			d.fields(tt, "topology template")
 			if d != entry && d.v.v2() {

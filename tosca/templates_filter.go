@@ -1,17 +1,23 @@
 package tosca
 
-import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+import (
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
 
 // nodeFilter reads a node filter.
 //
-// Source: TOSCA 1.3 section 3.6.5.
+// Source: TOSCA 1.3 section 3.6.5, TOSCA 2.0 section 8.6.
 func (d *document) nodeFilter(n *yamlx.Node) *NodeFilter {
 	if n.IsNull() {
 		return nil
 	}
 	if d.v.v2() {
-		d.warnf(codeUnsupported, n, "node filters of TOSCA 2.0 are not evaluated yet")
-		return nil
+		expr := d.expression(n, "a node filter")
+		if expr == nil {
+			return nil
+		}
+		return &NodeFilter{Expr: expr, Range: d.rng(n)}
 	}
 	d.fields(n, "node filter")
 	f := &NodeFilter{Properties: d.propertyFilters(n.Get("properties")), Range: d.rng(n)}
@@ -64,12 +70,44 @@ func (d *document) constraints(n *yamlx.Node) []*Constraint {
 		}
 		n = &yamlx.Node{Kind: yamlx.Sequence, Items: []*yamlx.Node{item}, Start: n.Start, End: n.End}
 	}
-	return parseConstraints(n, d.name, d.v, d.s)
+	return d.parser().constraints(n)
+}
+
+// expression reads a boolean expression of TOSCA 2.0; nil where there is none,
+// which is reported.
+//
+// Source: TOSCA 2.0 section 10.2.2.
+func (d *document) expression(n *yamlx.Node, what string) *Value {
+	v := d.value(n)
+	switch c := v.content.(type) {
+	case bool:
+		return v
+	case *Call:
+		if c.function == nil {
+			return nil // unknown, which was reported
+		}
+		if c.function.gives == "" || c.function.gives == "boolean" {
+			return v
+		}
+	case []mapEntry:
+		if len(n.Fields) == 1 && d.parser().prefixed(n.Fields[0].Key.Text) {
+			return nil // a call with a reported fault
+		}
+	}
+	dia := d.errorf(codeNotBoolean, n, "%s is a boolean expression in %s", what, d.v.section)
+	dia.Detail = "Write a call of a boolean function, such as \"$greater_or_equal: [ { $get_property: [ SELF, size ] }, 1 ]\"."
+	dia.Section = d.v.section + ", 10.2.2"
+	return nil
 }
 
 // passes tells whether a node has values that satisfy the filter. A value that
-// is known only at run time satisfies it.
-func (f *NodeFilter) passes(n *NodeTemplate) bool {
+// is known only at run time satisfies it. self is what SELF means in a filter
+// of TOSCA 2.0: the relationship that would lead to the node, or the node.
+func (f *NodeFilter) passes(n *NodeTemplate, self Entity, env Env) bool {
+	if f.Expr != nil {
+		ok, err := holdsTrue(f.Expr, self, env)
+		return ok || errs.CodeOf(err) == errs.FailedPrecondition
+	}
 	if !passAll(f.Properties, n.Properties) {
 		return false
 	}
@@ -102,4 +140,47 @@ func passAll(filters []*PropertyFilter, values []*Assignment) bool {
 		}
 	}
 	return true
+}
+
+// holdsTrue evaluates a boolean expression. It is false, without an error,
+// where the expression evaluates to false.
+func holdsTrue(expr *Value, self Entity, env Env) (bool, error) {
+	data, err := expr.Eval(self, env)
+	if err != nil {
+		return false, err
+	}
+	holds, ok := data.(bool)
+	if !ok {
+		return false, invalidArgument("the expression at %s is %s, not a boolean", expr.Range().place(), show(data))
+	}
+	return holds, nil
+}
+
+// Holds tells whether a condition of TOSCA 2.0 (Expr) holds in the context of
+// self: the node or relationship that it is about, or the policy of a trigger.
+// Conditions of 1.x are about attributes of an instance; the engine examines
+// them with Satisfies. Errors are those of Value.Eval.
+func (c *Condition) Holds(self Entity, env Env) (bool, error) {
+	if c.Expr == nil {
+		return false, invalidArgument("the condition at %s is no expression", c.Range.place())
+	}
+	return holdsTrue(c.Expr, self, env)
+}
+
+// tentative is the relationship that a requirement would make with a
+// capability: what SELF means in the node filter of TOSCA 2.0.
+func (b *builder) tentative(w *wanted, c *Capability) Entity {
+	self := w.self()
+	r := self.Relationship.Requirement
+	r.Target, r.Capability = c.Node, c
+	return self
+}
+
+// env is what can be asked while a template is built: its inputs. Those that
+// are asked for decide about the shape of the service.
+func (b *builder) env() Env {
+	if b.inputs == nil {
+		b.inputs, _ = b.t.ResolveInputs(b.opts.Inputs) // faults are reported in the end
+	}
+	return shapeEnv{givenInputs{b.inputs}, b.shape}
 }

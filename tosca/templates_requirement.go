@@ -483,7 +483,7 @@ func (b *builder) fits(w *wanted, n *NodeTemplate, want *NodeType) bool {
 		return false
 	}
 	for _, filter := range w.filters {
-		if !filter.passes(n) {
+		if !filter.passes(n, b.tentative(w, c), b.env()) {
 			return false
 		}
 	}
@@ -705,7 +705,7 @@ func (b *builder) selected(draft *nodeDraft) *NodeTemplate {
 	}
 	for _, n := range b.t.Nodes {
 		b.s.spend(1, draft.node.Range)
-		if n != draft.node && !isSelecting(n) && n.Type.isA(draft.node.Type) && (draft.node.NodeFilter == nil || draft.node.NodeFilter.passes(n)) {
+		if n != draft.node && !isSelecting(n) && n.Type.isA(draft.node.Type) && (draft.node.NodeFilter == nil || draft.node.NodeFilter.passes(n, Entity{Service: b.t, Node: n}, b.env())) {
 			return n
 		}
 	}

@@ -158,6 +158,9 @@ func (d *document) activity(f yamlx.Field) *Activity {
 //
 // Source: TOSCA 1.3 section 3.6.25.
 func (d *document) condition(n *yamlx.Node) *Condition {
+	if d.v.v2() {
+		return d.conditionExpression(n)
+	}
 	and := &Condition{Op: "and", Range: d.rng(n)}
 	if n.Kind == yamlx.Scalar {
 		d.warnf(codeOddCondition, n, "the condition %q is not understood and ignored", n.Text)
@@ -170,6 +173,26 @@ func (d *document) condition(n *yamlx.Node) *Condition {
 	}
 	if len(and.Operands) == 1 {
 		return and.Operands[0]
+	}
+	return and
+}
+
+// conditionExpression reads a condition of TOSCA 2.0: a boolean expression, or
+// for the filter of a step a list of them, all of which must hold.
+//
+// Source: TOSCA 2.0 sections 13.2.1, 13.2.2 and 16.5.
+func (d *document) conditionExpression(n *yamlx.Node) *Condition {
+	if n.Kind != yamlx.Sequence {
+		if expr := d.expression(n, "a condition"); expr != nil {
+			return &Condition{Op: "expression", Expr: expr, Range: d.rng(n)}
+		}
+		return nil
+	}
+	and := &Condition{Op: "and", Range: d.rng(n)}
+	for _, item := range n.Items {
+		if expr := d.expression(item, "a condition"); expr != nil {
+			and.Operands = append(and.Operands, &Condition{Op: "expression", Expr: expr, Range: d.rng(item)})
+		}
 	}
 	return and
 }
@@ -187,10 +210,6 @@ func (d *document) clause(f yamlx.Field) *Condition {
 		return c
 	case "assert":
 		return d.condition(f.Value)
-	}
-	if d.v.v2() {
-		d.warnf(codeUnsupported, f.Key, "conditions of TOSCA 2.0 are not evaluated yet")
-		return nil
 	}
 	switch {
 	case f.Value.Kind == yamlx.Scalar && f.Value.IsNull():

@@ -224,7 +224,7 @@ func (r *typeResolver) dataType(t *typeDecl, x *DataType) {
 	}
 	r.scalarType(t, x)
 	x.Properties = r.properties(d, n.Get("properties"), inherited, propertyConstruct)
-	own := parseConstraints(either(n, "constraints", "validation"), d.name, d.v, d.s)
+	own := d.parser().constraints(either(n, "constraints", "validation"))
 	x.Constraints = append(x.Constraints[:len(x.Constraints):len(x.Constraints)], own...)
 	x.Key = d.refinedEntry(n.Get("key_schema"), x.Key, x.Name)
 	x.Entry = d.refinedEntry(n.Get("entry_schema"), x.Entry, x.Name)

@@ -69,7 +69,7 @@ func (d *document) refinedSchema(n, at *yamlx.Node, old *Schema, name string) *S
 	} else {
 		d.narrowerType(tn, s, old, name)
 	}
-	own := parseConstraints(either(n, "constraints", "validation"), d.name, d.v, d.s)
+	own := d.parser().constraints(either(n, "constraints", "validation"))
 	s.Constraints = append(old.Constraints[:len(old.Constraints):len(old.Constraints)], own...)
 	s.Key = d.refinedEntry(n.Get("key_schema"), old.Key, name)
 	s.Entry = d.refinedEntry(n.Get("entry_schema"), old.Entry, name)

@@ -38,6 +38,9 @@ type Call struct {
 	Function string
 	Args     []*Value
 	Range    Range
+	// Custom is the definition of the custom function that is called; nil for a
+	// function of the language, or one that only the orchestrator knows.
+	Custom *Function
 
 	function *function
 }
