@@ -316,27 +316,6 @@ func TestWorkersBoundWhatRuns(t *testing.T) {
 	}
 }
 
-func TestSecondEngineIsRefused(t *testing.T) {
-	t.Parallel()
-	stores(t, func(t *testing.T, store state.Store) {
-		driver := newJobs()
-		driver.started = make(chan string, 1)
-		first := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, Owner: "engine one"})
-		second := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, Owner: "engine two"})
-		done := make(chan error)
-		go func() {
-			_, err := first.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
-			done <- err
-		}()
-		id := <-driver.started
-		_, err := second.Undeploy(t.Context(), "x", executor.Options{})
-		require.Equal(t, executor.Conflict, executor.CodeOf(err))
-		require.ErrorContains(t, err, "engine one")
-		driver.end(id, executor.Succeeded, nil, nil)
-		require.NoError(t, <-done)
-	})
-}
-
 func TestLeaseIsRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
