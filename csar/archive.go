@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -36,8 +37,10 @@ type Archive struct {
 	files fs.FS // what Digest and Pack cover
 	entry string
 	meta  Meta
-	lim   Limits
-	close func() error
+	// others are the paths of Other-Definitions.
+	others []string
+	lim    Limits
+	close  func() error
 }
 
 // FS returns the files, read-only. It takes part in [io/fs] fully: folders can
@@ -50,6 +53,11 @@ func (a *Archive) Entry() string { return a.entry }
 
 // Meta returns what TOSCA.meta says; zero where there is none.
 func (a *Archive) Meta() Meta { return a.meta }
+
+// OtherDefinitions returns the paths in FS of the service templates that
+// TOSCA.meta lists under Other-Definitions, in its order: they substitute nodes
+// of the one at Entry (TOSCA 2.0, 17.2.1). Each is a file of the archive.
+func (a *Archive) OtherDefinitions() []string { return slices.Clone(a.others) }
 
 // Close ends the view, and that of every Subset of it.
 func (a *Archive) Close() error {
@@ -301,9 +309,11 @@ func (a *Archive) findEntry(opts Options) error {
 	}
 	for _, other := range a.meta.OtherDefinitions {
 		line := a.meta.Blocks[0].find(keyOtherDefinitions).Line
-		if _, err := a.definition(keyOtherDefinitions, other, line); err != nil {
+		name, err := a.definition(keyOtherDefinitions, other, line)
+		if err != nil {
 			return err
 		}
+		a.others = append(a.others, name)
 	}
 	return nil
 }

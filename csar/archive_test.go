@@ -405,3 +405,44 @@ func TestConcurrentReads(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+func TestOtherDefinitions(t *testing.T) {
+	t.Parallel()
+	src := "CSAR-Version: 2.0\nCreated-By: me\nEntry-Definitions: a.yaml\nOther-Definitions: ./b.yaml \"c d.yaml\"\n  e/f.yaml\n"
+	a, err := openData(t, zipOf(t, file{name: "TOSCA.meta", data: src}, file{name: "a.yaml"}, file{name: "b.yaml"}, file{name: "c d.yaml"}, file{name: "e/f.yaml"}), nil)
+	require.NoError(t, err)
+	want := []string{"b.yaml", "c d.yaml", "e/f.yaml"}
+	require.Equal(t, want, a.OtherDefinitions())
+	require.Equal(t, []string{"./b.yaml", "c d.yaml", "e/f.yaml"}, a.Meta().OtherDefinitions)
+	b, err := a.Subset(nil)
+	require.NoError(t, err)
+	require.Equal(t, want, b.OtherDefinitions())
+}
+
+// TestPackKeepsMeta wants TOSCA.meta of 2.0, with its vendor blocks, unchanged
+// and where it was.
+func TestPackKeepsMeta(t *testing.T) {
+	t.Parallel()
+	src := "CSAR-Version: 2.0\nCreated-By: me\nEntry-Definitions: a.yaml\nACME-Note: one\n  two\n\nACME-Key: dGV4dA==\n\nACME-Key: x: y\n"
+	a, err := openData(t, zipOf(t, file{name: "TOSCA.meta", data: src}, file{name: "a.yaml"}, file{name: "b.yaml"}), nil)
+	require.NoError(t, err)
+	var packed bytes.Buffer
+	require.NoError(t, Pack(&packed, a, nil))
+	b, err := openData(t, packed.Bytes(), nil)
+	require.NoError(t, err)
+	got, err := fs.ReadFile(b.FS(), "TOSCA.meta")
+	require.NoError(t, err)
+	require.Equal(t, src, string(got))
+	require.Len(t, b.Meta().Blocks, 3)
+	require.Equal(t, "one two", b.Meta().Blocks[0].Get("ACME-Note"))
+	require.Equal(t, "dGV4dA==", b.Meta().Blocks[1].Get("ACME-Key"))
+	require.Equal(t, "x: y", b.Meta().Blocks[2].Get("ACME-Key"))
+}
+
+// TestProfileArchive opens an archive of TOSCA 2.0 that holds a profile.
+func TestProfileArchive(t *testing.T) {
+	t.Parallel()
+	for name, a := range forms(t, file{name: "profile.yaml", data: "tosca_definitions_version: tosca_2_0\nprofile: org.example:1.0\n"}, file{name: "parts/a.yaml"}) {
+		require.Equal(t, "profile.yaml", a.Entry(), name)
+	}
+}

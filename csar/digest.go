@@ -92,9 +92,7 @@ func (a *Archive) Subset(paths []string) (*Archive, error) {
 	if a.meta.File != "" {
 		keep = append(keep, a.meta.File)
 	}
-	for _, other := range a.meta.OtherDefinitions {
-		keep = append(keep, path.Clean(other))
-	}
+	keep = append(keep, a.others...)
 	for _, p := range paths {
 		keep = append(keep, path.Clean(p))
 	}
@@ -102,7 +100,7 @@ func (a *Archive) Subset(paths []string) (*Archive, error) {
 	if err != nil {
 		return nil, within(err, "narrow", a.name)
 	}
-	return &Archive{name: a.name, fsys: files, files: files, entry: a.entry, meta: a.meta, lim: a.lim}, nil
+	return &Archive{name: a.name, fsys: files, files: files, entry: a.entry, meta: a.meta, others: a.others, lim: a.lim}, nil
 }
 
 // walk visits the files and folders of the content, a folder before what is in

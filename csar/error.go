@@ -17,6 +17,11 @@ const (
 	NotFound           = errs.NotFound
 	AlreadyExists      = errs.AlreadyExists
 	FailedPrecondition = errs.FailedPrecondition
+	PermissionDenied   = errs.PermissionDenied
+	Unavailable        = errs.Unavailable
+	DeadlineExceeded   = errs.DeadlineExceeded
+	Canceled           = errs.Canceled
+	Failed             = errs.Failed
 )
 
 // Reason says precisely what is wrong with an archive. Reasons are stable.

@@ -79,9 +79,13 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
 		}
 	}
+	used := t.UsedFiles()
+	archive, err := archive.Add(t.External, used)
+	if err != nil {
+		return nil, err
+	}
 	if archive.Meta().File == "" {
-		var err error
-		if archive, err = archive.Subset(usedFiles(t)); err != nil {
+		if archive, err = archive.Subset(used); err != nil {
 			return nil, err
 		}
 	}
@@ -117,42 +121,6 @@ func faults(diags tosca.Diagnostics) error {
 		list = append(list, fmt.Errorf("%s: %s%s", where, d.Summary, hint))
 	}
 	return errors.Join(list...)
-}
-
-// usedFiles are the files and folders that a template needs besides its entry.
-func usedFiles(t *tosca.ServiceTemplate) []string {
-	used := slices.Clone(t.Files)
-	add := func(list ...*tosca.Artifact) {
-		for _, a := range list {
-			if a != nil && a.Path != "" {
-				used = append(used, a.Path)
-			}
-		}
-	}
-	interfaces := func(list []*tosca.Interface) {
-		for _, i := range list {
-			for _, op := range i.Operations {
-				if op.Implementation != nil {
-					add(op.Implementation.Primary)
-					add(op.Implementation.Dependencies...)
-				}
-			}
-		}
-	}
-	for _, n := range slices.Concat(t.Nodes, t.Absent()) {
-		add(n.Artifacts...)
-		interfaces(n.Interfaces)
-		for _, r := range n.Requirements {
-			if r.Relationship != nil {
-				interfaces(r.Relationship.Interfaces)
-			}
-		}
-	}
-	for _, g := range t.Groups {
-		interfaces(g.Interfaces)
-	}
-	slices.Sort(used)
-	return slices.Compact(used)
 }
 
 // stored loads the template that a deployment was made of.

@@ -108,7 +108,7 @@ func (s *sources) indexProfiles(root string) *profileIndex {
 		case err != nil:
 			return fs.SkipDir
 		case e.IsDir():
-			if strings.HasPrefix(e.Name(), ".") {
+			if name != root && strings.HasPrefix(e.Name(), ".") {
 				return fs.SkipDir
 			}
 			return nil

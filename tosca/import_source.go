@@ -97,7 +97,7 @@ func (s *sources) locate(name string) (fsys fs.FS, rest string, file *fetchedFil
 	if s.fetch == nil {
 		return s.main, name, nil
 	}
-	if _, err := fs.Stat(s.main, name); err == nil {
+	if s.has(name) {
 		return s.main, name, nil
 	}
 	u, ok := pathURL(name)
@@ -111,10 +111,7 @@ func (s *sources) locate(name string) (fsys fs.FS, rest string, file *fetchedFil
 func (s *sources) storedRoots() int {
 	if s.stored < 0 {
 		s.stored = 0
-		for {
-			if _, err := fs.Stat(s.main, profilesFolder+"/"+strconv.Itoa(s.stored)); err != nil {
-				break
-			}
+		for s.has(profilesFolder + "/" + strconv.Itoa(s.stored)) {
 			s.stored++
 		}
 	}
@@ -231,9 +228,11 @@ func urlPath(text string) (string, error) {
 
 // reaches tells whether a path of a URL is in the archive or may be fetched.
 func (s *sources) reaches(name string) bool {
-	if s.fetch != nil {
-		return true
-	}
+	return s.fetch != nil || s.has(name)
+}
+
+// has tells whether the archive has a file or folder.
+func (s *sources) has(name string) bool {
 	_, err := fs.Stat(s.main, name)
 	return err == nil
 }

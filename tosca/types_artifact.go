@@ -122,6 +122,9 @@ func (d *document) typeOfFile(file string) *ArtifactType {
 			builtinProfile(profile.Orchestrator).walk(artifactKind, add)
 		}
 	}
+	if isURL(file) {
+		file, _, _ = strings.Cut(file, "?")
+	}
 	base := path.Base(file)
 	for { // "tar.gz" before "gz"
 		_, ext, ok := strings.Cut(base, ".")
@@ -152,7 +155,7 @@ func (d *document) implementation(n *yamlx.Node, artifacts []*Artifact) *Impleme
 		d.wrongShape(n, "an implementation", "a file name or a map")
 		return nil
 	case n.Get("file") != nil:
-		impl.Primary = d.artifact(n)
+		impl.Primary = d.reached(d.artifact(n))
 		return impl
 	}
 	d.fields(n, "implementation")
@@ -174,15 +177,42 @@ func (d *document) implementationArtifact(n *yamlx.Node, artifacts []*Artifact) 
 	case n.IsNull():
 		return nil
 	case n.Kind == yamlx.Mapping:
-		return d.artifact(n)
+		return d.reached(d.artifact(n))
 	case n.Kind != yamlx.Scalar:
 		d.wrongShape(n, "an artifact", "a file name or a map")
 		return nil
 	}
 	if a := first(artifacts, func(a *Artifact) bool { return a.Name == n.Text }); a != nil {
+		return d.reached(a)
+	}
+	return d.reached(d.artifactFile(n))
+}
+
+// reached gives an implementation that lies at a URL, or in a repository, its
+// path where the archive has the file or it may be fetched. What is deployed,
+// such as the image of a container, is not fetched.
+func (d *document) reached(a *Artifact) *Artifact {
+	if a.Path != "" || a.File == "" || d.src == nil || a.Type.IsA("tosca.artifacts.Deployment") {
 		return a
 	}
-	return d.artifactFile(n)
+	text := a.File
+	if a.Repository != nil && !isURL(text) {
+		text = strings.TrimSuffix(a.Repository.URL, "/") + "/" + strings.TrimPrefix(text, "/")
+	}
+	switch scheme(text) {
+	case "", "file":
+		if scheme(text) != "" {
+			text = filePath(text)
+		}
+		if p, ok := d.resolve(text); ok && text != "" && d.src.has(p) {
+			a.Path = p
+		}
+	default:
+		if p, err := urlPath(text); err == nil && d.src.reaches(p) {
+			a.Path = p
+		}
+	}
+	return a
 }
 
 // timeout reads seconds, or a scalar-unit.time such as "2 m".

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,6 +45,9 @@ type instanceFlags struct {
 	progress string
 	// diagnostics is how faults of a template are printed: "json" or "sarif", else as text.
 	diagnostics string
+	// profiles are the folders and CSARs that profiles are looked for in,
+	// importHosts the hosts that imports may be fetched from.
+	profiles, importHosts []string
 }
 
 func (f *instanceFlags) addPath(cmd *cobra.Command) {
@@ -53,6 +57,12 @@ func (f *instanceFlags) addPath(cmd *cobra.Command) {
 
 func (f *instanceFlags) addInputs(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.inputs, "inputs", "i", "", "YAML or JSON file with the inputs")
+}
+
+// addImports adds the flags of commands that load a service template.
+func (f *instanceFlags) addImports(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.profiles, "profile-path", nil, "folder or CSAR with TOSCA profiles; may be given several times")
+	cmd.Flags().StringArrayVar(&f.importHosts, "import-from", nil, "host that the template may import files from by https; may be given several times")
 }
 
 func (f *instanceFlags) addRun(cmd *cobra.Command) {
@@ -181,7 +191,21 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 	if err != nil {
 		return nil, err
 	}
-	t, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Inputs: inputs, CheckInputs: checkInputs})
+	opts := &tosca.Options{Inputs: inputs, CheckInputs: checkInputs}
+	end, err := f.imports(opts)
+	if err != nil {
+		return nil, errors.Join(err, archive.Close())
+	}
+	defer end()
+	t, diags := tosca.Load(archive.FS(), archive.Entry(), opts)
+	if t != nil {
+		// From here on the files from elsewhere are the archive's own.
+		with, err := archive.Add(t.External, t.UsedFiles())
+		if err != nil {
+			return nil, errors.Join(err, archive.Close())
+		}
+		archive = with
+	}
 	if err := f.printDiagnostics(archive, path, diags); err != nil {
 		archive.Close()
 		return nil, err
@@ -191,6 +215,41 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 		return nil, errReported
 	}
 	return &source{path: path, archive: archive, template: t}, nil
+}
+
+// imports says where imports may come from besides the template's own files.
+// end closes what was opened for it.
+func (f *instanceFlags) imports(opts *tosca.Options) (end func(), err error) {
+	var open []io.Closer
+	end = func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}
+	for _, path := range f.profiles {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			var root *os.Root
+			if root, err = os.OpenRoot(path); err == nil {
+				open, opts.Profiles = append(open, root), append(opts.Profiles, root.FS())
+			}
+		default:
+			var archive *csar.Archive
+			if archive, err = csar.Open(path, &csar.Options{AnyTemplate: true}); err == nil {
+				open, opts.Profiles = append(open, archive), append(opts.Profiles, archive.FS())
+			}
+		}
+		if err != nil {
+			end()
+			return nil, err
+		}
+	}
+	if len(f.importHosts) > 0 {
+		opts.Fetch = (&csar.HTTPFetcher{Hosts: f.importHosts}).Fetch
+	}
+	return end, nil
 }
 
 // printDiagnostics prints what is wrong with a template: for people to standard

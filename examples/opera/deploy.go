@@ -35,6 +35,7 @@ Without TEMPLATE the one that was deployed last is used again, with its inputs.`
 	}
 	f.addPath(cmd)
 	f.addInputs(cmd)
+	f.addImports(cmd)
 	f.addRun(cmd)
 	cmd.Flags().BoolVarP(&resume, "resume", "r", false, "continue a deployment that failed or was interrupted")
 	cmd.Flags().BoolVarP(&clean, "clean-state", "c", false, "forget what was deployed before (without undeploying it) and deploy everything anew")

@@ -39,6 +39,7 @@ same with other inputs: what "opera update" would change.`,
 	}
 	f.addPath(cmd)
 	f.addInputs(cmd)
+	f.addImports(cmd)
 	format.add(cmd)
 	cmd.Flags().BoolVarP(&templateOnly, "template-only", "t", false, "compare the templates only, not the states of the instances")
 	return cmd

@@ -48,6 +48,7 @@ undeploy with --undeploy.`,
 	}
 	f.addPath(cmd)
 	f.addInputs(cmd)
+	f.addImports(cmd)
 	cmd.Flags().BoolVar(&undeploy, "undeploy", false, "show what undeploy would do")
 	cmd.Flags().StringVarP(&format, "format", "f", "table", "output format: table, json, dot or mermaid")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file instead of standard output")

@@ -38,6 +38,7 @@ attributes; "opera diff" tells which do.`,
 	}
 	f.addPath(cmd)
 	f.addInputs(cmd)
+	f.addImports(cmd)
 	f.addRun(cmd)
 	return cmd
 }

@@ -57,6 +57,7 @@ With --format json or sarif the faults go to standard output: JSON as
 	}
 	f.addPath(cmd)
 	f.addInputs(cmd)
+	f.addImports(cmd)
 	cmd.Flags().StringVarP(&f.diagnostics, "format", "f", "text", "how to print what is wrong: text, json or sarif")
 	cmd.Flags().StringVar(&explained, "explain", "", "tell what a code means, and check nothing")
 	cmd.Flags().BoolVarP(&executors, "executors", "e", false, "check the syntax of the playbooks, too, by ansible-playbook --syntax-check")

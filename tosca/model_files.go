@@ -1,0 +1,41 @@
+package tosca
+
+import "slices"
+
+// UsedFiles returns the paths of the files and folders that the template needs,
+// sorted: itself, its imports, and the artifacts of its nodes and operations
+// that are no URLs. Those that begin with ImportsFolder may lie in External.
+func (t *ServiceTemplate) UsedFiles() []string {
+	used := slices.Clone(t.Files)
+	add := func(list ...*Artifact) {
+		for _, a := range list {
+			if a != nil && a.Path != "" {
+				used = append(used, a.Path)
+			}
+		}
+	}
+	interfaces := func(list []*Interface) {
+		for _, i := range list {
+			for _, op := range i.Operations {
+				if op.Implementation != nil {
+					add(op.Implementation.Primary)
+					add(op.Implementation.Dependencies...)
+				}
+			}
+		}
+	}
+	for _, n := range slices.Concat(t.Nodes, t.Absent()) {
+		add(n.Artifacts...)
+		interfaces(n.Interfaces)
+		for _, r := range n.Requirements {
+			if r.Relationship != nil {
+				interfaces(r.Relationship.Interfaces)
+			}
+		}
+	}
+	for _, g := range t.Groups {
+		interfaces(g.Interfaces)
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
+}
