@@ -35,6 +35,7 @@ const (
 	codeBadTimeout           = "bad-timeout"
 	codeBadCount             = "bad-count"
 	codeBadAllocation        = "bad-allocation"
+	codeShortRequirement     = "short-requirement"
 	codeAbstractType         = "abstract-type"
 	codeBadKeySchema         = "bad-key-schema"
 	codeBadName              = "bad-name"

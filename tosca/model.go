@@ -289,17 +289,19 @@ type Parameter struct {
 
 // CapabilityDefinition defines a capability of a node type.
 //
-// Source: TOSCA 1.3 section 3.7.2.
+// Source: TOSCA 1.3 section 3.7.2, TOSCA 2.0 section 8.2.
 type CapabilityDefinition struct {
 	Name        string
 	Description string
 	Type        *CapabilityType
 	// Properties and Attributes are the effective ones: those of Type, refined.
-	Properties           []*PropertyDefinition
-	Attributes           []*AttributeDefinition
-	ValidSourceNodeTypes []*NodeType
-	Occurrences          Occurrences
-	Range                Range
+	Properties             []*PropertyDefinition
+	Attributes             []*AttributeDefinition
+	ValidSourceNodeTypes   []*NodeType
+	ValidRelationshipTypes []*RelationshipType
+	Occurrences            Occurrences
+	Metadata               map[string]any
+	Range                  Range
 }
 
 // RequirementDefinition defines a requirement of a node type.
@@ -319,10 +321,17 @@ type RequirementDefinition struct {
 	// Relationship is the type of the relationship to make; nil where the
 	// definition has none.
 	Relationship *RelationshipType
-	// Interfaces refine those of Relationship.
-	Interfaces  []*InterfaceDefinition
-	NodeFilter  *NodeFilter
-	Occurrences Occurrences
+	// RelationshipProperties, RelationshipAttributes and Interfaces are those of
+	// Relationship, refined.
+	RelationshipProperties []*PropertyDefinition
+	RelationshipAttributes []*AttributeDefinition
+	Interfaces             []*InterfaceDefinition
+	NodeFilter             *NodeFilter
+	Occurrences            Occurrences
+	Metadata               map[string]any
+	// inheritedFilters are the node filters of the definitions that this one
+	// refines: they hold too.
+	inheritedFilters []*NodeFilter
 	// bounded tells that the bounds were written, not taken from the language.
 	bounded bool
 	Range   Range
@@ -345,20 +354,25 @@ type InterfaceDefinition struct {
 	Inputs        []*PropertyDefinition
 	Operations    []*OperationDefinition
 	Notifications []*OperationDefinition
+	Metadata      map[string]any
 	Range         Range
 }
 
 // OperationDefinition is an operation (or a notification) of an interface
 // type or definition.
 //
-// Source: TOSCA 1.3 sections 3.6.17 and 3.6.19.
+// Source: TOSCA 1.3 sections 3.6.17 and 3.6.19, TOSCA 2.0 sections 11.4 and 11.6.
 type OperationDefinition struct {
 	Name           string
 	Description    string
 	Implementation *Implementation
 	Inputs         []*PropertyDefinition
-	Outputs        []*OutputMapping
-	Range          Range
+	// Outputs say where outputs go; OutputDefinitions what they are, where
+	// TOSCA 2.0 defines it.
+	Outputs           []*OutputMapping
+	OutputDefinitions []*PropertyDefinition
+	Metadata          map[string]any
+	Range             Range
 }
 
 // NodeTemplate is a node of the service.

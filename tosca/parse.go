@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -125,6 +126,10 @@ func (d *document) keyname(key *yamlx.Node, construct string) bool {
 	}
 	if d.v.level < span.from || d.v.level > span.to {
 		dia := d.warnf(codeKeynameVersion, key, "%q is a keyname of another version, taken as meant", key.Text)
+		// xOpera's blueprints of its early 2.0 have a topology_template.
+		if d.v.v2() && construct != "service template" {
+			dia.Severity, dia.Summary = Error, fmt.Sprintf("%s has no keyname %q in TOSCA 2.0", article(construct), key.Text)
+		}
 		dia.Detail = "It belongs to TOSCA " + span.String() + "; this file says " + d.v.name + "."
 	}
 	return true

@@ -178,7 +178,7 @@ func (b *builder) assignedInterface(d *document, f yamlx.Field, all *ordered[*In
 // assignInterface lays the assignments of a template over an interface.
 func (b *builder) assignInterface(d *document, f yamlx.Field, iface *Interface, def *InterfaceDefinition, artifacts []*Artifact) {
 	inputs := d.entries(f.Value.Get("inputs"), "inputs")
-	ops := operationFields(f.Value, "interface")
+	ops := d.operationFields(f.Value, "interface")
 	b.assignOperations(d, ops, inputs, &iface.Operations, iface, def, artifacts, "operation")
 	notes := d.entries(f.Value.Get("notifications"), "notifications")
 	b.assignOperations(d, notes, nil, &iface.Notifications, iface, def, artifacts, "notification")

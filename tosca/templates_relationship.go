@@ -31,7 +31,7 @@ func (b *builder) relationshipTemplate(d *document, f yamlx.Field) {
 	r := &RelationshipTemplate{Name: f.Key.Text, Type: t, Description: prose(body.Get("description")),
 		Metadata: d.metadata(body.Get("metadata")), Range: d.rng(f.Key), service: b.t}
 	sub := subject{what: "the relationship \"" + r.Name + "\"", at: f.Key, quiet: b.types.brokenTypes[t]}
-	b.fillRelationship(d, r, body, t.Interfaces, sub)
+	b.fillRelationship(d, r, body, nil, t.Interfaces, sub)
 	b.relations[r.Name] = r
 	b.t.Relationships = append(b.t.Relationships, r)
 }
@@ -45,9 +45,10 @@ func (b *builder) relationshipBody(name string) *yamlx.Node {
 	return nil
 }
 
-func (b *builder) fillRelationship(d *document, r *RelationshipTemplate, body *yamlx.Node, defs []*InterfaceDefinition, sub subject) {
-	r.Properties = b.properties(d, body.Get("properties"), r.Type.Properties, sub)
-	r.Attributes = b.attributes(d, body.Get("attributes"), r.Type.Attributes, r.Type.Properties, sub)
+func (b *builder) fillRelationship(d *document, r *RelationshipTemplate, body *yamlx.Node, def *RequirementDefinition, defs []*InterfaceDefinition, sub subject) {
+	props, attrs := def.relationshipData(r.Type)
+	r.Properties = b.properties(d, body.Get("properties"), props, sub)
+	r.Attributes = b.attributes(d, body.Get("attributes"), attrs, props, sub)
 	r.Interfaces = b.interfaces(d, body.Get("interfaces"), defs, nil, nil, sub.quiet)
 }
 
@@ -110,8 +111,17 @@ func (b *builder) inlineRelationship(w *wanted, r *Requirement) *RelationshipTem
 	}
 	own := &RelationshipTemplate{Type: t, Requirement: r, Range: d.rng(n), service: b.t}
 	sub := subject{what: "the relationship of the requirement \"" + w.name + "\"", at: n.Fields[0].Key, quiet: b.types.brokenTypes[t]}
-	b.fillRelationship(d, own, n, b.relationshipInterfaces(w, t), sub)
+	b.fillRelationship(d, own, n, w.def, b.relationshipInterfaces(w, t), sub)
 	return own
+}
+
+// relationshipData are the properties and attributes of a relationship type, or
+// their refinements by the requirement definition.
+func (q *RequirementDefinition) relationshipData(t *RelationshipType) ([]*PropertyDefinition, []*AttributeDefinition) {
+	if q != nil && q.Relationship == t {
+		return q.RelationshipProperties, q.RelationshipAttributes
+	}
+	return t.Properties, t.Attributes
 }
 
 // relationshipInterfaces are those of the type, or their refinement by the
@@ -125,15 +135,15 @@ func (b *builder) relationshipInterfaces(w *wanted, t *RelationshipType) []*Inte
 
 // bareRelationship makes a relationship of a type without assignments.
 func (b *builder) bareRelationship(w *wanted, r *Requirement, t *RelationshipType) *RelationshipTemplate {
+	props, attrs := w.def.relationshipData(t)
 	proto := b.bare[t]
 	if proto == nil {
 		proto = &RelationshipTemplate{Type: t, service: b.t}
-		proto.Properties = b.defaultProperties(t.Properties)
-		proto.Attributes = b.defaultAttributes(t.Attributes)
 		b.bare[t] = proto
 	}
-	b.missing(w.draft.doc, t.Properties, nil, subject{what: "the relationship of the requirement \"" + w.name + "\"", at: w.key, quiet: b.types.brokenTypes[t]})
+	b.missing(w.draft.doc, props, nil, subject{what: "the relationship of the requirement \"" + w.name + "\"", at: w.key, quiet: b.types.brokenTypes[t]})
 	own := *proto
+	own.Properties, own.Attributes = b.defaultProperties(props), b.defaultAttributes(attrs)
 	own.Requirement, own.Range = r, r.Range
 	own.Interfaces = b.plainInterfaces(b.relationshipInterfaces(w, t))
 	return &own

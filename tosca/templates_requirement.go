@@ -186,8 +186,8 @@ func (b *builder) requirementIndex(t *NodeType) map[string]*RequirementDefinitio
 func (b *builder) wanted(draft *nodeDraft, f yamlx.Field, def *RequirementDefinition) *wanted {
 	d := draft.doc
 	w := &wanted{draft: draft, name: f.Key.Text, key: f.Key, def: def, distinct: d.v.v2()}
-	if def != nil && def.NodeFilter != nil {
-		w.filters = append(w.filters, def.NodeFilter)
+	if def != nil {
+		w.filters = append(w.filters, def.filters()...)
 	}
 	n := f.Value
 	switch {
@@ -651,9 +651,7 @@ func (b *builder) checkCount(draft *nodeDraft, n *NodeTemplate, def *Requirement
 		d.warnf(codeMissingHost, draft.key, "the node %q has no host and runs on this machine", n.Name).Related = related
 	case s.required < o.Min && d.v.v2() && !s.explicit:
 		w := &wanted{draft: draft, name: def.Name, key: draft.key, order: len(draft.wants), def: def, distinct: true}
-		if def.NodeFilter != nil {
-			w.filters = []*NodeFilter{def.NodeFilter}
-		}
+		w.filters = def.filters()
 		b.fulfil(w, n, 0, o.Min)
 	case s.required < o.Min:
 		summary := fmt.Sprintf("the node %q needs the requirement %q at least %s, and has it %s", n.Name, def.Name, times(o.Min), times(s.required))

@@ -10,11 +10,12 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/tosca/profile"
 )
 
-// artifactDefinitions reads artifacts by name.
+// artifactDefinitions reads artifacts by name. One of an inherited name replaces
+// it; in 1.x it may leave the file and type to the inherited one.
 //
-// Source: TOSCA 1.3 section 3.6.7.
+// Source: TOSCA 1.3 section 3.6.7, TOSCA 2.0 section 12.2.
 func (d *document) artifactDefinitions(n *yamlx.Node, inherited []*Artifact, seen func(*Artifact)) []*Artifact {
-	fields := d.entries(n, "artifacts")
+	fields := d.namedEntries(n, "artifacts")
 	if len(fields) == 0 {
 		return inherited
 	}
@@ -28,7 +29,7 @@ func (d *document) artifactDefinitions(n *yamlx.Node, inherited []*Artifact, see
 		}
 		a.Name, a.Range = f.Key.Text, d.rng(f.Key)
 		if a.File == "" {
-			if old, ok := all.get(a.Name); ok {
+			if old, ok := all.get(a.Name); ok && !d.v.v2() {
 				a.File, a.Path, a.Repository = old.File, old.Path, old.Repository
 				if a.Type == nil {
 					a.Type = old.Type
@@ -57,6 +58,15 @@ func (d *document) artifact(n *yamlx.Node) *Artifact {
 	a.Checksum = prose(n.Get("checksum"))
 	a.ChecksumAlgorithm = prose(n.Get("checksum_algorithm"))
 	a.Metadata = d.metadata(n.Get("metadata"))
+	if sum := fieldOf(n, "checksum"); sum != nil && a.ChecksumAlgorithm == "" {
+		dia := d.errorf(codeMissingKeyname, sum.Key, "a checksum needs checksum_algorithm")
+		if !d.v.v2() {
+			dia.Severity = Warning
+		}
+	}
+	if d.v.v2() && n.Kind == yamlx.Mapping && n.Get("type").IsNull() && a.Type == nil {
+		d.errorf(codeMissingKeyname, n, "an artifact needs the keyname type").Section = "TOSCA 2.0 section 12.2"
+	}
 	if repo := n.Get("repository"); !repo.IsNull() {
 		a.Repository = d.repositoryNamed(d.text(repo, "the repository"))
 		if a.Repository == nil {
@@ -64,18 +74,56 @@ func (d *document) artifact(n *yamlx.Node) *Artifact {
 		}
 		a.Path = ""
 	}
+	d.artifactProperties(a, n.Get("properties"))
+	return a
+}
+
+// artifactProperties assigns the properties of an artifact: what is given, then
+// defaults. In 1.x, whose published types leave properties out, what is not
+// declared or missing is a warning.
+func (d *document) artifactProperties(a *Artifact, n *yamlx.Node) {
 	var defs []*PropertyDefinition
 	if a.Type != nil {
 		defs = a.Type.Properties
 	}
-	for _, f := range d.entries(n.Get("properties"), "properties") {
+	lenient := func(dia *Diagnostic) *Diagnostic {
+		if !d.v.v2() {
+			dia.Severity = Warning
+		}
+		return dia
+	}
+	given := map[string]bool{}
+	for _, f := range d.entries(n, "properties") {
 		as := &Assignment{Name: f.Key.Text, Value: d.value(f.Value), Range: d.rng(f.Key)}
-		if def := propertyOf(defs, as.Name); def != nil {
+		given[as.Name] = true
+		def := propertyOf(defs, as.Name)
+		switch {
+		case def != nil && def.Fixed != nil:
+			lenient(d.errorf(codeFixedProperty, f.Key, "the value of the property %q is fixed by its definition", as.Name))
+		case def == nil && a.Type != nil:
+			lenient(d.errorf(codeUnknownProperty, f.Key, "the artifact type %s has no property %q", a.Type.Name, as.Name)).Suggestion = nearest(as.Name, propertyNames(defs))
+		}
+		if def != nil {
 			as.Schema, as.Sensitive = def.Schema, sensitive(def.Metadata, def.Schema)
+			faults := sink{}
+			def.Schema.check(as.Value, &faults, "the property \""+as.Name+"\"")
+			for _, dia := range faults.list {
+				d.s.list = append(d.s.list, lenient(dia))
+			}
 		}
 		a.Properties = append(a.Properties, as)
 	}
-	return a
+	for _, def := range defs {
+		switch {
+		case given[def.Name]:
+		case def.Default != nil:
+			a.Properties = append(a.Properties, &Assignment{Name: def.Name, Schema: def.Schema, Value: def.Default, Default: true,
+				Sensitive: sensitive(def.Metadata, def.Schema), Range: def.Range})
+		case def.Required:
+			lenient(d.s.errorf(codeMissingProperty, a.Range, "the artifact needs a value for the property %q of %s", def.Name, a.Type.Name)).Related =
+				[]RelatedRange{{def.Range, "it is required here"}}
+		}
+	}
 }
 
 // artifactFile makes an artifact of a file name. Its type is told by the

@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -9,23 +10,57 @@ import (
 // interfaceType reads an interface type. Up to 1.2 its operations stand
 // directly among its keynames.
 //
-// Source: TOSCA 1.3 section 3.7.5.
+// Source: TOSCA 1.3 section 3.7.5, TOSCA 2.0 section 11.1.
 func (r *typeResolver) interfaceType(d *document, n *yamlx.Node, x *InterfaceType) {
 	var inputs []*PropertyDefinition
 	var ops, notes []*OperationDefinition
 	if p := x.Parent; p != nil {
 		inputs, ops, notes = p.Inputs, p.Operations, p.Notifications
 	}
-	x.Inputs = r.properties(d, n.Get("inputs"), inputs, inputConstruct)
-	x.Operations = r.operations(d, operationFields(n, "interface type"), ops, nil, "operation")
-	x.Notifications = r.operations(d, d.entries(n.Get("notifications"), "notifications"), notes, nil, "notification")
+	x.Inputs = r.properties(d, n.Get("inputs"), inputs, inputTypeConstruct)
+	own := d.operationFields(n, "interface type")
+	x.Operations = r.operations(d, own, ops, nil, "operation", inputTypeConstruct)
+	told := d.entries(n.Get("notifications"), "notifications")
+	x.Notifications = r.operations(d, told, notes, nil, "notification", inputTypeConstruct)
+	d.declaresOnly(own, "operation")
+	d.declaresOnly(told, "notification")
+}
+
+// declaresOnly reports implementations and mappings in an interface type of
+// TOSCA 2.0, which knows no node or relationship yet.
+func (d *document) declaresOnly(fields []yamlx.Field, what string) {
+	if !d.v.v2() {
+		return
+	}
+	const section = "TOSCA 2.0 section 11.4"
+	for _, f := range fields {
+		if f.Value.Kind == yamlx.Scalar && !f.Value.IsNull() || f.Value.Kind == yamlx.Mapping && d.isImplementation(f.Value) {
+			d.misplaced(f.Value, "the %s %q of an interface type cannot have an implementation", what, f.Key.Text).Section = section
+			continue
+		}
+		if i := fieldOf(f.Value, "implementation"); i != nil {
+			d.misplaced(i.Key, "the %s %q of an interface type cannot have an implementation", what, f.Key.Text).Section = section
+		}
+		outputs := f.Value.Get("outputs")
+		if outputs.IsNull() || outputs.Kind != yamlx.Mapping {
+			continue
+		}
+		for _, o := range outputs.Fields {
+			if o.Value.Kind == yamlx.Sequence || fieldOf(o.Value, "mapping") != nil {
+				d.misplaced(o.Key, "the output %q of an interface type cannot be mapped to an attribute", o.Key.Text).Section = section
+			}
+		}
+	}
 }
 
 // operationFields returns the operations of an interface: those under
 // "operations", or where there is no such keyname all that is none.
-func operationFields(n *yamlx.Node, construct string) []yamlx.Field {
+func (d *document) operationFields(n *yamlx.Node, construct string) []yamlx.Field {
 	if n.IsNull() || n.Kind != yamlx.Mapping {
 		return nil
+	}
+	if d.v.v2() {
+		return d.namedEntries(n.Get("operations"), "operations")
 	}
 	if ops := n.Get("operations"); ops != nil {
 		if ops.Kind != yamlx.Mapping {
@@ -45,10 +80,12 @@ func operationFields(n *yamlx.Node, construct string) []yamlx.Field {
 // interfaceKeys reports unknown keynames of an interface that uses "operations".
 func (d *document) interfaceKeys(n *yamlx.Node, construct string) {
 	ops := n.Get("operations")
-	if ops == nil {
+	if ops == nil && !d.v.v2() {
 		return
 	}
-	d.entries(ops, "operations")
+	if !d.v.v2() {
+		d.entries(ops, "operations")
+	}
 	for _, f := range n.Fields {
 		d.keyname(f.Key, construct)
 	}
@@ -59,7 +96,7 @@ func (d *document) interfaceKeys(n *yamlx.Node, construct string) {
 //
 // Source: TOSCA 1.3 section 3.6.20.
 func (r *typeResolver) interfaces(d *document, n *yamlx.Node, inherited []*InterfaceDefinition, artifacts []*Artifact) []*InterfaceDefinition {
-	fields := d.entries(n, "interfaces")
+	fields := d.namedEntries(n, "interfaces")
 	if len(fields) == 0 {
 		return inherited
 	}
@@ -72,12 +109,19 @@ func (r *typeResolver) interfaces(d *document, n *yamlx.Node, inherited []*Inter
 		d.interfaceKeys(f.Value, "interface")
 		def := d.interfaceDefinition(f, all)
 		def.Inputs = r.properties(d, f.Value.Get("inputs"), def.Inputs, inputConstruct)
-		ops := operationFields(f.Value, "interface")
+		if v := f.Value.Get("description"); v != nil {
+			def.Description = prose(v)
+		}
+		if v := f.Value.Get("metadata"); v != nil {
+			def.Metadata = d.metadata(v)
+		}
+		ops, notes := d.operationFields(f.Value, "interface"), d.entries(f.Value.Get("notifications"), "notifications")
 		if def.Type != nil {
 			d.knownOperations(ops, def)
+			d.knownNotifications(notes, def)
 		}
-		def.Operations = r.operations(d, ops, def.Operations, artifacts, "operation")
-		def.Notifications = r.operations(d, d.entries(f.Value.Get("notifications"), "notifications"), def.Notifications, artifacts, "notification")
+		def.Operations = r.operations(d, ops, def.Operations, artifacts, "operation", inputConstruct)
+		def.Notifications = r.operations(d, notes, def.Notifications, artifacts, "notification", inputConstruct)
 		all.set(def.Name, def)
 	}
 	return all.list
@@ -104,7 +148,7 @@ func (d *document) interfaceDefinition(f yamlx.Field, all *ordered[*InterfaceDef
 		*def = *old
 		def.Range = rng
 		if declared != nil && def.Type != nil && !declared.isA(def.Type) {
-			d.errorf(codeBadRefinement, f.Value.Get("type"), "the interface %q must keep the type %s or one derived from it", def.Name, def.Type.Name)
+			d.badRefinement(f.Value.Get("type"), "the interface %q must keep the type %s or one derived from it", def.Name, def.Type.Name)
 			return def
 		}
 		if declared == nil || declared == def.Type {
@@ -118,7 +162,11 @@ func (d *document) interfaceDefinition(f yamlx.Field, all *ordered[*InterfaceDef
 	}
 	if declared == nil {
 		if f.Value.Get("type").IsNull() {
-			d.warnf(codeUntypedInterface, f.Key, "the interface %q has no type", def.Name).Detail = "Its operations are taken as they are given."
+			dia := d.warnf(codeUntypedInterface, f.Key, "the interface %q has no type", def.Name)
+			dia.Detail = "Its operations are taken as they are given."
+			if d.v.v2() {
+				dia.Severity, dia.Detail, dia.Section = Error, "", "TOSCA 2.0 section 11.2"
+			}
 		}
 		return def
 	}
@@ -155,13 +203,29 @@ func (d *document) undeclaredOperation(key *yamlx.Node, def *InterfaceDefinition
 	dia := d.warnf(codeUnknownOperation, key, "the interface type %s has no operation %q", def.Type.Name, key.Text)
 	dia.Suggestion = nearest(key.Text, names)
 	dia.Detail = "It is kept, and only runs when it is called by name."
+	if d.v.v2() {
+		dia.Severity, dia.Detail, dia.Section = Error, "Operations are defined in interface types.", "TOSCA 2.0 section 11.2"
+	}
+}
+
+// knownNotifications reports notifications that the type of an interface does
+// not define.
+func (d *document) knownNotifications(fields []yamlx.Field, def *InterfaceDefinition) {
+	if !d.v.v2() {
+		return
+	}
+	for _, f := range fields {
+		if !slices.ContainsFunc(def.Notifications, func(o *OperationDefinition) bool { return o.Name == f.Key.Text }) {
+			d.errorf(codeUnknownOperation, f.Key, "the interface type %s has no notification %q", def.Type.Name, f.Key.Text).Section = "TOSCA 2.0 section 11.2"
+		}
+	}
 }
 
 // operations reads operation definitions. A definition refines the inherited
 // one: what it leaves out, such as the implementation, stays.
 //
 // Source: TOSCA 1.3 section 3.6.17.
-func (r *typeResolver) operations(d *document, fields []yamlx.Field, inherited []*OperationDefinition, artifacts []*Artifact, construct string) []*OperationDefinition {
+func (r *typeResolver) operations(d *document, fields []yamlx.Field, inherited []*OperationDefinition, artifacts []*Artifact, construct, inputs string) []*OperationDefinition {
 	if len(fields) == 0 {
 		return inherited
 	}
@@ -179,9 +243,12 @@ func (r *typeResolver) operations(d *document, fields []yamlx.Field, inherited [
 			if v := f.Value.Get("description"); v != nil {
 				op.Description = prose(v)
 			}
-			op.Inputs = r.properties(d, f.Value.Get("inputs"), op.Inputs, inputConstruct)
+			if v := f.Value.Get("metadata"); v != nil {
+				op.Metadata = d.metadata(v)
+			}
+			op.Inputs = r.properties(d, f.Value.Get("inputs"), op.Inputs, inputs)
 			if v := f.Value.Get("outputs"); v != nil {
-				op.Outputs = d.outputs(v)
+				r.outputs(d, op, v)
 			}
 			impl = f.Value.Get("implementation")
 		}
@@ -191,6 +258,57 @@ func (r *typeResolver) operations(d *document, fields []yamlx.Field, inherited [
 		}
 	}
 	return all.list
+}
+
+// outputs reads the outputs of an operation or notification. In TOSCA 2.0 they
+// are parameter definitions, which may map them to attributes.
+//
+// Source: TOSCA 1.3 section 3.6.15, TOSCA 2.0 sections 9.8 and 11.4.
+func (r *typeResolver) outputs(d *document, op *OperationDefinition, n *yamlx.Node) {
+	if !d.v.v2() {
+		op.Outputs = d.outputs(n)
+		return
+	}
+	defs := newOrdered(op.OutputDefinitions, func(p *PropertyDefinition) string { return p.Name })
+	maps := newOrdered(op.Outputs, func(o *OutputMapping) string { return o.Name })
+	for _, f := range d.namedEntries(n, "outputs") {
+		v := f.Value
+		if v.Kind == yamlx.Mapping {
+			old, _ := defs.get(f.Key.Text)
+			defs.set(f.Key.Text, d.outputDefinition(f, old))
+			v = v.Get("mapping")
+		}
+		if v == nil || v.IsNull() {
+			continue
+		}
+		if _, mapped := maps.get(f.Key.Text); mapped {
+			d.badRefinement(f.Key, "the output %q is mapped by the type that it is inherited from and cannot be mapped again", f.Key.Text)
+			continue
+		}
+		if o := d.output(f, v); o != nil {
+			maps.set(o.Name, o)
+		}
+	}
+	op.OutputDefinitions, op.Outputs = defs.list, maps.list
+}
+
+func (d *document) outputDefinition(f yamlx.Field, old *PropertyDefinition) *PropertyDefinition {
+	p := &PropertyDefinition{Name: f.Key.Text, Required: true}
+	var inherited *Schema
+	if old != nil {
+		*p = *old
+		inherited = old.Schema
+	}
+	p.Range = d.rng(f.Key)
+	d.fields(f.Value, "parameter definition")
+	if !f.Value.Get("type").IsNull() || inherited != nil {
+		p.Schema = d.refinedSchema(f.Value, f.Key, inherited, p.Name)
+	}
+	d.propertyRest(p, old, f.Value)
+	if v := fieldOf(f.Value, "value"); v != nil {
+		d.misplaced(v.Key, "the output %q takes its value from the operation", p.Name).Section = "TOSCA 2.0 section 9.8"
+	}
+	return p
 }
 
 // isImplementation tells the short form of an operation that is an extended
@@ -207,19 +325,26 @@ func (d *document) outputs(n *yamlx.Node) []*OutputMapping {
 		if m := v.Get("mapping"); v.Kind == yamlx.Mapping && m != nil {
 			v = m
 		}
-		path := texts(d.strings(v, "an attribute mapping"))
-		if len(path) < 2 {
-			d.errorf(codeBadOutput, f.Key, "the output %q must be mapped to an attribute, such as [SELF, %s]", f.Key.Text, f.Key.Text)
-			continue
+		if o := d.output(f, v); o != nil {
+			out = append(out, o)
 		}
-		if e := path[0]; e != "SELF" && e != "SOURCE" && e != "TARGET" {
-			dia := d.errorf(codeBadOutput, v.Items[0], "an output is mapped to SELF, SOURCE or TARGET, not %q", e)
-			if up := strings.ToUpper(e); up == "SELF" || up == "SOURCE" || up == "TARGET" {
-				dia.Suggestion = up
-			}
-			continue
-		}
-		out = append(out, &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)})
 	}
 	return out
+}
+
+// output reads the mapping of one output, such as [SELF, ip].
+func (d *document) output(f yamlx.Field, v *yamlx.Node) *OutputMapping {
+	path := texts(d.strings(v, "an attribute mapping"))
+	if len(path) < 2 {
+		d.errorf(codeBadOutput, f.Key, "the output %q must be mapped to an attribute, such as [SELF, %s]", f.Key.Text, f.Key.Text)
+		return nil
+	}
+	if e := path[0]; e != "SELF" && e != "SOURCE" && e != "TARGET" {
+		dia := d.errorf(codeBadOutput, v.Items[0], "an output is mapped to SELF, SOURCE or TARGET, not %q", e)
+		if up := strings.ToUpper(e); up == "SELF" || up == "SOURCE" || up == "TARGET" {
+			dia.Suggestion = up
+		}
+		return nil
+	}
+	return &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)}
 }
