@@ -1,6 +1,10 @@
 package ledger
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // Hub wakes those who follow a stream. The zero Hub is not ready; see NewHub.
 type Hub struct {
@@ -36,6 +40,13 @@ func (h *Hub) Notify(topic string) {
 func (h *Hub) Deleted(id string) {
 	h.Notify(CommitTopic(id))
 	h.Notify(SignalTopic(id))
+}
+
+// Topics returns the topics that somebody follows, in no order.
+func (h *Hub) Topics() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.subs))
 }
 
 // Close ends all streams that are followed. It must be called once.
