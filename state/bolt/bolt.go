@@ -46,6 +46,8 @@ type Store struct {
 	// owner is the lock file that names this process; empty if read-only.
 	owner    string
 	readOnly bool
+	path     string
+	inbox    inbox
 
 	writes  chan *write
 	closing chan struct{}
@@ -64,6 +66,7 @@ var _ state.Store = (*Store)(nil)
 // or one of a newer format; NotFound if there is no such folder.
 func Open(path string, cfg Config) (*Store, error) {
 	s := newStore(cfg)
+	s.path = path
 	if err := s.open(path, cfg, &bbolt.Options{}); err != nil {
 		return nil, openError(path, err)
 	}

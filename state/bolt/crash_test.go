@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,9 +44,11 @@ func TestMain(m *testing.M) {
 }
 
 // crashChild commits until it is killed. Each writer counts on in a deployment
-// of its own, one journal entry for each number and the last number in an
-// instance, and prints "writer number" once the commit has returned. Beside
-// them it stores blobs and prints "blob digest".
+// of its own, one journal entry and log chunk for each number and the last
+// number in an instance, and prints "writer number" once the commit has
+// returned; now and then it trims. Beside them it stores blobs and prints "blob
+// digest", sweeps them and prints "sweeping" before and "swept" after, and
+// restores deployments and prints "restored ID".
 func crashChild(ctx context.Context, path string) error {
 	s, err := bolt.Open(path, bolt.Config{})
 	if err != nil {
@@ -63,6 +67,7 @@ func crashChild(ctx context.Context, path string) error {
 		go func() { errs <- crashWriter(ctx, s, i, say) }()
 	}
 	go func() { errs <- crashBlobs(ctx, s, say) }()
+	go func() { errs <- crashRestores(ctx, s, say) }()
 	return <-errs
 }
 
@@ -80,12 +85,22 @@ func crashWriter(ctx context.Context, s state.Store, i int, say func(...any)) er
 	if err != nil {
 		return err
 	}
+	// The one before may have been killed as it was about to do this.
+	if err := s.Trim(ctx, id, lease, d.LastSeq-min(d.LastSeq, 15)); err != nil {
+		return err
+	}
 	revision := d.Revision
 	for n := d.LastSeq + 1; ; n++ {
 		number := json.RawMessage(strconv.FormatUint(n, 10))
-		c := &state.Commit{Lease: lease, Revision: revision,
-			Put:     []*state.Instance{{ID: "counter", Attributes: map[string]json.RawMessage{"n": number}}},
-			Entries: []*state.Entry{{Kind: "count", Data: number}}}
+		run := &state.Run{ID: crashRun(n)}
+		if crashRun(n+1) != run.ID {
+			run.Ended = time.Unix(1, 0)
+		}
+		c := &state.Commit{Lease: lease, Revision: revision, Run: run,
+			Deployment: &state.Deployment{ID: id, Run: run.ID},
+			Put:        []*state.Instance{{ID: "counter", Attributes: map[string]json.RawMessage{"n": number}}},
+			Entries:    []*state.Entry{{Kind: "count", Data: number}},
+			Logs:       []*state.LogChunk{{Run: run.ID, Operation: fmt.Sprint("op", n%3), Text: string(number)}}}
 		// Some commits take several pages.
 		for j := range n % 50 {
 			c.Put = append(c.Put, &state.Instance{ID: fmt.Sprint("node", j), State: fmt.Sprint(n)})
@@ -94,6 +109,46 @@ func crashWriter(ctx context.Context, s state.Store, i int, say func(...any)) er
 			return err
 		}
 		say(i, n)
+		if n%25 == 0 {
+			if err := s.Trim(ctx, id, lease, n-min(n, 15)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// crashRun is the run of a number: each takes ten.
+func crashRun(n uint64) string { return fmt.Sprint("run-", n/10) }
+
+// crashRecords is how many entries a restored deployment has: more than are
+// written in one transaction.
+const crashRecords = 12_000
+
+// crashRestores restores deployments and deletes all but the last of them.
+func crashRestores(ctx context.Context, s state.Store, say func(...any)) error {
+	d := &state.Deployment{Revision: 1, FirstSeq: 1, LastSeq: crashRecords}
+	records := func(yield func(*state.Record, error) bool) {
+		for n := range uint64(crashRecords) {
+			if !yield(&state.Record{Entry: &state.Entry{Seq: n + 1, Kind: "count"}}, nil) {
+				return
+			}
+		}
+	}
+	for {
+		d.ID = fmt.Sprint("restored-", rand.Uint64())
+		if err := s.Restore(ctx, d, records); err != nil {
+			return err
+		}
+		say("restored", d.ID)
+		lease, err := s.AcquireLease(ctx, d.ID, "child", time.Hour)
+		if err != nil {
+			return err
+		}
+		say("deleting", d.ID)
+		if err := s.DeleteDeployment(ctx, d.ID, lease); err != nil {
+			return err
+		}
+		say("deleted", d.ID)
 	}
 }
 
@@ -105,14 +160,26 @@ func crashBlobs(ctx context.Context, s state.Store, say func(...any)) error {
 			return err
 		}
 		say("blob", digest)
+		if rand.IntN(3) == 0 {
+			say("sweeping")
+			if _, err := s.Sweep(ctx, time.Now()); err != nil {
+				return err
+			}
+			say("swept")
+		}
 	}
 }
 
 // acknowledged is what children said was stored.
 type acknowledged struct {
 	numbers [crashWriters]uint64
-	blobs   []string // of the round
-	stored  int      // blobs in all rounds
+	// blobs are those of the round: sweeping are being deleted, swept gone.
+	blobs, sweeping, swept []string
+	stored                 int // blobs in all rounds
+	// restored tells of deployments whether they must be there (true) or not;
+	// those for which it cannot be known are not in it.
+	restored map[string]bool
+	restores int // in all rounds
 }
 
 // TestCrash kills a process that commits, again and again, and looks whether
@@ -130,13 +197,14 @@ func TestCrash(t *testing.T) {
 		require.NoError(t, err, crashRounds)
 	}
 	path := filepath.Join(t.TempDir(), "state.db")
-	var acks acknowledged
+	acks := acknowledged{restored: map[string]bool{}}
 	for range rounds {
 		acks.runAndKill(t, path)
 		acks.check(t, path)
 		checkPages(t, path)
 	}
-	t.Logf("%d rounds, %v commits and %d blobs acknowledged, none lost", rounds, acks.numbers, acks.stored)
+	t.Logf("%d rounds, %v commits, %d blobs and %d restored deployments acknowledged, none lost",
+		rounds, acks.numbers, acks.stored, acks.restores)
 	require.NotEqual(t, [crashWriters]uint64{}, acks.numbers)
 }
 
@@ -165,9 +233,26 @@ func (a *acknowledged) runAndKill(t *testing.T, path string) {
 func (a *acknowledged) note(t *testing.T, line string) {
 	var i int
 	var n uint64
-	var digest string
-	if _, err := fmt.Sscanf(line, "blob %s", &digest); err == nil {
-		a.blobs = append(a.blobs, digest)
+	word, subject, _ := strings.Cut(line, " ")
+	switch word {
+	case "blob":
+		a.blobs = append(a.blobs, subject)
+		return
+	case "sweeping":
+		a.blobs, a.sweeping = nil, append(a.sweeping, a.blobs...)
+		return
+	case "swept":
+		a.swept, a.sweeping = append(a.swept, a.sweeping...), nil
+		return
+	case "restored":
+		a.restored[subject] = true
+		a.restores++
+		return
+	case "deleting":
+		delete(a.restored, subject)
+		return
+	case "deleted":
+		a.restored[subject] = false
 		return
 	}
 	_, err := fmt.Sscan(line, &i, &n)
@@ -194,16 +279,17 @@ func (a *acknowledged) check(t *testing.T, path string) {
 			require.Zero(t, acked, "deployment %s is lost", id)
 		}
 	}
-	for _, digest := range a.blobs {
-		r, err := s.Blob(ctx, digest)
-		require.NoError(t, err)
-		h := sha256.New()
-		_, err = io.Copy(h, r)
-		require.NoError(t, err)
-		require.Equal(t, digest, fmt.Sprintf("sha256:%x", h.Sum(nil)))
+	for id := range started {
+		if strings.HasPrefix(id, "restored-") { // whole, if it is there at all
+			for _, err := range s.Journal(ctx, id, crashRecords-1) {
+				require.NoError(t, err)
+			}
+		}
 	}
-	a.stored += len(a.blobs)
-	a.blobs = a.blobs[:0]
+	for id, there := range a.restored {
+		require.Equal(t, there, started[id], id)
+	}
+	a.checkBlobs(t, s)
 
 	// The dead process's leases hold until they expire.
 	for id := range started {
@@ -220,6 +306,27 @@ func (a *acknowledged) check(t *testing.T, path string) {
 	}
 }
 
+func (a *acknowledged) checkBlobs(t *testing.T, s state.Store) {
+	for _, digest := range a.blobs {
+		r, err := s.Blob(t.Context(), digest)
+		require.NoError(t, err)
+		h := sha256.New()
+		_, err = io.Copy(h, r)
+		require.NoError(t, err)
+		require.Equal(t, digest, fmt.Sprintf("sha256:%x", h.Sum(nil)))
+	}
+	for _, digest := range a.swept {
+		if slices.Contains(a.blobs, digest) || slices.Contains(a.sweeping, digest) {
+			continue // put again, by chance
+		}
+		_, err := s.Blob(t.Context(), digest)
+		require.Equal(t, state.CodeNotFound, state.CodeOf(err), "blob %s was swept: %v", digest, err)
+	}
+	a.stored += len(a.blobs) + len(a.swept)
+	a.blobs, a.sweeping, a.swept = nil, nil, nil
+	clear(a.restored) // a deployment that stays is not looked at again
+}
+
 // checkCounter: every acknowledged number is there, at most the one that was
 // on its way comes after it, and journal and instances tell the same.
 func checkCounter(t *testing.T, s state.Store, id string, acked uint64) {
@@ -228,13 +335,15 @@ func checkCounter(t *testing.T, s state.Store, id string, acked uint64) {
 	require.GreaterOrEqual(t, d.LastSeq, acked, "commits of %s are lost", id)
 	require.LessOrEqual(t, d.LastSeq, acked+1)
 	require.Equal(t, d.LastSeq+1, d.Revision)
-	seq := uint64(0)
+	seq := d.FirstSeq - 1
+	require.GreaterOrEqual(t, seq+40, acked, "what was to be trimmed is still there")
 	for e, err := range s.Journal(t.Context(), id, 0) {
 		require.NoError(t, err)
 		seq++
 		require.Equal(t, seq, e.Seq)
 		require.Equal(t, fmt.Sprint(seq), string(e.Data))
 	}
+	checkLogs(t, s, d)
 	require.Equal(t, d.LastSeq, seq)
 	instances, err := s.Instances(t.Context(), id)
 	require.NoError(t, err)
@@ -243,6 +352,38 @@ func checkCounter(t *testing.T, s state.Store, id string, acked uint64) {
 		return
 	}
 	require.Equal(t, fmt.Sprint(seq), string(instances[0].Attributes["n"]))
+}
+
+// checkLogs: each number has its log chunk, unless its run was trimmed.
+func checkLogs(t *testing.T, s state.Store, d *state.Deployment) {
+	require.Equal(t, d.LastSeq, d.LastLog)
+	runs, err := s.Runs(t.Context(), d.ID)
+	require.NoError(t, err)
+	kept := map[string]bool{}
+	for _, r := range runs {
+		kept[r.ID] = true
+	}
+	var want, got []uint64
+	for n := uint64(1); n <= d.LastLog; n++ {
+		if kept[crashRun(n)] {
+			want = append(want, n)
+		}
+		require.True(t, kept[crashRun(n)] || n < d.FirstSeq, "the run of entry %d is gone", n)
+	}
+	for c, err := range s.Logs(t.Context(), d.ID, "", 0) {
+		require.NoError(t, err)
+		require.Equal(t, crashRun(c.Seq), c.Run)
+		got = append(got, c.Seq)
+	}
+	require.Equal(t, want, got)
+	for op := range uint64(3) {
+		for c, err := range s.Logs(t.Context(), d.ID, fmt.Sprint("op", op), 0) {
+			require.NoError(t, err)
+			require.Equal(t, op, c.Seq%3)
+			got = got[1:]
+		}
+	}
+	require.Empty(t, got, "the index does not have all chunks")
 }
 
 // checkPages lets bbolt look at every page of the file, and at what the store
@@ -255,8 +396,10 @@ func checkPages(t *testing.T, path string) {
 		for err := range tx.Check() {
 			require.NoError(t, err)
 		}
-		first, _ := tx.Bucket([]byte("uploads")).Cursor().First()
-		require.Nil(t, first, "a blob that was not completed is still there")
+		for _, name := range []string{"uploads", "restores"} {
+			first, _ := tx.Bucket([]byte(name)).Cursor().First()
+			require.Nil(t, first, "something that was not completed is still in %s", name)
+		}
 		return nil
 	}))
 }

@@ -18,6 +18,9 @@
 // system's, and ends with the process). A second process that opens it for
 // reading gets a snapshot: see OpenReadOnly.
 //
+// A signal can be left for a process that has the file open: see Signal. It is
+// a small file in the folder beside the state file ("state.db.signals").
+//
 // # Layout
 //
 // The file has these buckets:

@@ -41,9 +41,18 @@ func (s *Store) Signal(ctx context.Context, id string, signal *state.Signal) err
 	return err
 }
 
-// Signals implements state.Store.
+// Signals implements state.Store. While somebody listens, signals that other
+// processes left with the function Signal are found, too.
 func (s *Store) Signals(ctx context.Context, id string, after uint64) iter.Seq2[*state.Signal, error] {
-	return ledger.Signals(ctx, id, after, page(s, "read signals of", id, (*record).signals), s.hub)
+	signals := ledger.Signals(ctx, id, after, page(s, "read signals of", id, (*record).signals), s.hub)
+	if s.readOnly {
+		return signals
+	}
+	return func(yield func(*state.Signal, error) bool) {
+		leave := s.listen()
+		defer leave()
+		signals(yield)
+	}
 }
 
 func (r *record) signals(after uint64) (ledger.Page[state.Signal], error) {

@@ -1,10 +1,12 @@
 package statetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +22,7 @@ import (
 func testModel(t *testing.T, open func(t testing.TB) *Harness) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := open(t)
-		m := &model{ctx: t.Context(), h: h, s: h.Store, deployments: map[string]*modelDeployment{}}
+		m := &model{ctx: t.Context(), h: h, s: h.Store, deployments: map[string]*modelDeployment{}, blobs: map[string]bool{}}
 		defer func() { _ = m.s.Close() }()
 		actions := map[string]func(*rapid.T){
 			"create":  m.create,
@@ -31,6 +33,11 @@ func testModel(t *testing.T, open func(t testing.TB) *Harness) {
 			"renew":   m.renew,
 			"release": m.release,
 			"advance": m.advance,
+			"trim":    m.trim,
+			"signal":  m.signal,
+			"blob":    m.putBlob,
+			"sweep":   m.sweep,
+			"restore": m.restore,
 			"":        m.check,
 		}
 		if h.Reopen != nil {
@@ -47,6 +54,7 @@ type model struct {
 	s           state.Store
 	now         time.Duration // since the start
 	deployments map[string]*modelDeployment
+	blobs       map[string]bool // texts
 	// leases are all that were ever given.
 	leases []state.Lease
 }
@@ -55,10 +63,32 @@ type modelDeployment struct {
 	status    state.Status
 	revision  uint64
 	instances map[string]string // ID to state
-	runs      map[string]state.RunStatus
-	journal   []string // kinds
+	template  string            // a text
+	run       string            // the last one
+	runs      map[string]modelRun
+	first     int      // FirstSeq
+	journal   []string // kinds, also of those trimmed
+	lastLog   int
+	logs      []modelChunk
+	signals   []string // runs, empty for those forgotten
 	holder    uint64   // token, 0 for none
 	expires   time.Duration
+}
+
+type modelRun struct {
+	status      state.RunStatus
+	plan        string // a text
+	ended       bool
+	first, last int
+}
+
+type modelChunk struct {
+	seq            int
+	run, operation string
+}
+
+func newModelDeployment() *modelDeployment {
+	return &modelDeployment{status: state.Initialized, revision: 1, first: 1, instances: map[string]string{}, runs: map[string]modelRun{}}
 }
 
 var (
@@ -85,7 +115,7 @@ func (m *model) create(t *rapid.T) {
 		return
 	}
 	expect(t, "", err)
-	m.deployments[id] = &modelDeployment{status: state.Initialized, revision: 1, instances: map[string]string{}, runs: map[string]state.RunStatus{}}
+	m.deployments[id] = newModelDeployment()
 }
 
 func (m *model) delete(t *rapid.T) {
@@ -139,11 +169,25 @@ func (m *model) commit(t *rapid.T) {
 }
 
 func drawChanges(t *rapid.T, id string, c *state.Commit) {
+	text := rapid.SampledFrom([]string{"", "x", "y", "z"})
+	digest := func(label string) string {
+		if v := text.Draw(t, label); v != "" {
+			return digestOf([]byte(v))
+		}
+		return ""
+	}
 	if rapid.Bool().Draw(t, "with deployment") {
-		c.Deployment = &state.Deployment{ID: id, Status: state.Status(modelWords.Draw(t, "status"))}
+		c.Deployment = &state.Deployment{ID: id, Status: state.Status(modelWords.Draw(t, "status")),
+			Run: text.Draw(t, "last run"), Template: digest("template")}
 	}
 	if rapid.Bool().Draw(t, "with run") {
-		c.Run = &state.Run{ID: modelWords.Draw(t, "run"), Status: state.RunStatus(modelWords.Draw(t, "run status"))}
+		c.Run = &state.Run{ID: modelWords.Draw(t, "run"), Status: state.RunStatus(modelWords.Draw(t, "run status")), Plan: digest("plan")}
+		if rapid.Bool().Draw(t, "ended") {
+			c.Run.Ended = time.Unix(1, 0)
+		}
+	}
+	for _, op := range rapid.SliceOfN(text, 0, 3).Draw(t, "logs") {
+		c.Logs = append(c.Logs, &state.LogChunk{Run: modelWords.Draw(t, "log's run"), Operation: op})
 	}
 	for _, in := range rapid.SliceOfN(modelInstances, 0, 3).Draw(t, "put") {
 		c.Put = append(c.Put, &state.Instance{ID: in, State: modelWords.Draw(t, "state")})
@@ -157,10 +201,22 @@ func drawChanges(t *rapid.T, id string, c *state.Commit) {
 func (d *modelDeployment) apply(c *state.Commit) {
 	d.revision++
 	if c.Deployment != nil {
-		d.status = c.Deployment.Status
+		d.status, d.run, d.template = c.Deployment.Status, c.Deployment.Run, c.Deployment.Template
 	}
 	if c.Run != nil {
-		d.runs[c.Run.ID] = c.Run.Status
+		r := modelRun{c.Run.Status, c.Run.Plan, !c.Run.Ended.IsZero(), len(d.journal) + 1, 0}
+		if old, ok := d.runs[c.Run.ID]; ok {
+			r.first = old.first
+		}
+		if r.ended {
+			r.last = len(d.journal) + len(c.Entries)
+			d.forget(c.Run.ID)
+		}
+		d.runs[c.Run.ID] = r
+	}
+	for _, l := range c.Logs {
+		d.lastLog++
+		d.logs = append(d.logs, modelChunk{d.lastLog, l.Run, l.Operation})
 	}
 	for _, id := range c.Delete {
 		delete(d.instances, id)
@@ -171,6 +227,120 @@ func (d *modelDeployment) apply(c *state.Commit) {
 	for _, e := range c.Entries {
 		d.journal = append(d.journal, e.Kind)
 	}
+}
+
+func (d *modelDeployment) forget(run string) {
+	for i, r := range d.signals {
+		if r == run {
+			d.signals[i] = ""
+		}
+	}
+}
+
+func (m *model) trim(t *rapid.T) {
+	lease := m.anyLease(t)
+	id := lease.Deployment
+	if id == "" {
+		id = modelIDs.Draw(t, "id")
+	}
+	before := rapid.IntRange(0, 12).Draw(t, "before")
+	err := m.s.Trim(m.ctx, id, lease, uint64(before))
+	d := m.deployments[id]
+	switch {
+	case d == nil:
+		expect(t, state.CodeNotFound, err)
+		return
+	case !m.held(id, lease.Token):
+		expect(t, state.CodeFailedPrecondition, err)
+		return
+	}
+	expect(t, "", err)
+	d.first = max(d.first, min(before, len(d.journal))+1)
+	for run, r := range d.runs {
+		if r.ended && r.last < d.first && run != d.run {
+			delete(d.runs, run)
+			d.logs = slices.DeleteFunc(d.logs, func(c modelChunk) bool { return c.run == run })
+		}
+	}
+}
+
+func (m *model) signal(t *rapid.T) {
+	id, run := modelIDs.Draw(t, "id"), modelWords.Draw(t, "run")
+	err := m.s.Signal(m.ctx, id, &state.Signal{Kind: "cancel", Run: run})
+	d := m.deployments[id]
+	switch {
+	case d == nil, d.runs[run].first == 0:
+		expect(t, state.CodeNotFound, err)
+	case d.runs[run].ended:
+		expect(t, state.CodeFailedPrecondition, err)
+	default:
+		expect(t, "", err)
+		d.signals = append(d.signals, run)
+	}
+}
+
+func (m *model) putBlob(t *rapid.T) {
+	text := modelWords.Draw(t, "text")
+	expect(t, "", m.s.PutBlob(m.ctx, digestOf([]byte(text)), strings.NewReader(text)))
+	m.blobs[digestOf([]byte(text))] = true
+}
+
+// sweep takes nothing, or all that is not in use.
+func (m *model) sweep(t *rapid.T) {
+	before := rapid.SampledFrom([]time.Time{{}, time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}).Draw(t, "before")
+	want := 0
+	for digest := range m.blobs {
+		if !before.IsZero() && !m.uses(digest) {
+			delete(m.blobs, digest)
+			want++
+		}
+	}
+	n, err := m.s.Sweep(m.ctx, before)
+	expect(t, "", err)
+	require.Equal(t, want, n)
+}
+
+func (m *model) uses(digest string) bool {
+	for _, d := range m.deployments {
+		for _, r := range d.runs {
+			if r.plan == digest {
+				return true
+			}
+		}
+		if d.template == digest {
+			return true
+		}
+	}
+	return false
+}
+
+// restore moves a deployment out of the store and in again: by a file.
+func (m *model) restore(t *rapid.T) {
+	id := modelIDs.Draw(t, "id")
+	var file bytes.Buffer
+	err := state.Export(m.ctx, m.s, id, &file)
+	d := m.deployments[id]
+	if d == nil {
+		expect(t, state.CodeNotFound, err)
+		return
+	}
+	expect(t, "", err)
+	lease := state.Lease{}
+	if m.held(id, d.holder) {
+		for _, l := range m.leases {
+			if l.Deployment == id && l.Token == d.holder {
+				lease = l
+			}
+		}
+	} else {
+		lease, err = m.s.AcquireLease(m.ctx, id, "mover", time.Second)
+		expect(t, "", err)
+		m.leases = append(m.leases, lease)
+	}
+	expect(t, state.CodeAlreadyExists, state.Import(m.ctx, m.s, bytes.NewReader(file.Bytes()), ""))
+	expect(t, "", m.s.DeleteDeployment(m.ctx, id, lease))
+	expect(t, "", state.Import(m.ctx, m.s, &file, ""))
+	d.holder, d.signals = 0, nil
 }
 
 func (m *model) acquire(t *rapid.T) {
@@ -231,24 +401,42 @@ type seen struct {
 	Revision  uint64
 	Instances []string
 	Runs      []string
+	First     int
 	Journal   []string
+	Logs      []string
+	LogsOfX   []string
+	Signals   []string
 }
 
 func (m *model) check(t *rapid.T) {
 	var want []seen
 	for _, id := range slices.Sorted(maps.Keys(m.deployments)) {
 		d := m.deployments[id]
-		w := seen{ID: id, Status: d.status, Revision: d.revision}
+		w := seen{ID: id, Status: d.status, Revision: d.revision, First: d.first}
 		for in, st := range d.instances {
 			w.Instances = append(w.Instances, in+" "+st)
 		}
 		for r, st := range d.runs {
-			w.Runs = append(w.Runs, r+" "+string(st))
+			w.Runs = append(w.Runs, fmt.Sprint(r, " ", st.status, " ", st.first, "-", st.last))
 		}
 		slices.Sort(w.Instances)
 		slices.Sort(w.Runs)
 		for i, kind := range d.journal {
-			w.Journal = append(w.Journal, fmt.Sprint(i+1, " ", kind))
+			if i+1 >= d.first {
+				w.Journal = append(w.Journal, fmt.Sprint(i+1, " ", kind))
+			}
+		}
+		for _, c := range d.logs {
+			line := fmt.Sprint(c.seq, " ", c.run, " ", c.operation)
+			w.Logs = append(w.Logs, line)
+			if c.operation == "x" {
+				w.LogsOfX = append(w.LogsOfX, line)
+			}
+		}
+		for i, run := range d.signals {
+			if run != "" {
+				w.Signals = append(w.Signals, fmt.Sprint(i+1, " ", run))
+			}
 		}
 		want = append(want, w)
 	}
@@ -262,7 +450,7 @@ func (m *model) see(t *rapid.T) []seen {
 	expect(t, "", err)
 	var all []seen
 	for _, d := range list {
-		v := seen{ID: d.ID, Status: d.Status, Revision: d.Revision}
+		v := seen{ID: d.ID, Status: d.Status, Revision: d.Revision, First: int(d.FirstSeq)}
 		instances, err := m.s.Instances(m.ctx, d.ID)
 		expect(t, "", err)
 		for _, in := range instances {
@@ -271,14 +459,44 @@ func (m *model) see(t *rapid.T) []seen {
 		runs, err := m.s.Runs(m.ctx, d.ID)
 		expect(t, "", err)
 		for _, r := range runs {
-			v.Runs = append(v.Runs, r.ID+" "+string(r.Status))
+			v.Runs = append(v.Runs, fmt.Sprint(r.ID, " ", r.Status, " ", r.FirstSeq, "-", r.LastSeq))
 		}
 		for e, err := range m.s.Journal(m.ctx, d.ID, 0) {
 			expect(t, "", err)
 			v.Journal = append(v.Journal, fmt.Sprint(e.Seq, " ", e.Kind))
 		}
-		require.Equal(t, uint64(len(v.Journal)), d.LastSeq)
+		require.Equal(t, d.LastSeq+1-d.FirstSeq, uint64(len(v.Journal)))
+		for c, err := range m.s.Logs(m.ctx, d.ID, "", 0) {
+			expect(t, "", err)
+			v.Logs = append(v.Logs, fmt.Sprint(c.Seq, " ", c.Run, " ", c.Operation))
+		}
+		for c, err := range m.s.Logs(m.ctx, d.ID, "x", 0) {
+			expect(t, "", err)
+			v.LogsOfX = append(v.LogsOfX, fmt.Sprint(c.Seq, " ", c.Run, " ", c.Operation))
+		}
+		v.Signals = m.seeSignals(t, d.ID)
 		all = append(all, v)
+	}
+	return all
+}
+
+// seeSignals reads as many signals as the model has: a loop that goes on would
+// wait for more.
+func (m *model) seeSignals(t *rapid.T, id string) (all []string) {
+	n := 0
+	for _, run := range m.deployments[id].signals {
+		if run != "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	for s, err := range m.s.Signals(m.ctx, id, 0) {
+		expect(t, "", err)
+		if all = append(all, fmt.Sprint(s.Seq, " ", s.Run)); len(all) == n {
+			break
+		}
 	}
 	return all
 }
