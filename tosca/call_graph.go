@@ -110,6 +110,14 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 	if !ok {
 		return nil, invalidArgument("%s is no name of an input", show(args[0]))
 	}
+	t := e.resolver(false).service()
+	if t != nil && t.substituted != nil {
+		p := t.Input(name)
+		if p == nil {
+			return nil, unknownInput(t, name)
+		}
+		return e.substitutingInput(t, p, args[1:])
+	}
 	if e.env != nil {
 		data, ok, err := e.env.Input(name)
 		if err != nil {
@@ -119,7 +127,6 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 			return e.givenInput(name, normalize(data), args[1:])
 		}
 	}
-	t := e.resolver(false).service()
 	if t == nil {
 		return nil, notFound("there is no input %s", show(name))
 	}
@@ -167,6 +174,11 @@ func evalGetProperty(e *evaluation, _ *Call, args []any) (any, error) {
 
 func (e *evaluation) property(p place) (any, error) {
 	a := assignment(p.properties(), p.name)
+	if a == nil || a.Value == nil || a.Default {
+		if data, ok, err := e.mappedProperty(p); ok || err != nil {
+			return data, err
+		}
+	}
 	if a == nil || a.Value == nil {
 		return nil, nil
 	}
@@ -214,7 +226,12 @@ func evalGetAttribute(e *evaluation, _ *Call, args []any) (any, error) {
 	return e.attribute(p)
 }
 
+// attribute evaluates what an attribute's path leads to. Where the node is
+// substituted, what is mapped comes before what the node itself has.
 func (e *evaluation) attribute(p place) (any, error) {
+	if data, ok, err := e.mappedAttribute(p); ok || err != nil {
+		return data, err
+	}
 	if e.env != nil && p.runs() {
 		capability := ""
 		if p.capability != nil {
@@ -342,7 +359,7 @@ func evalGetNodesOfType(e *evaluation, _ *Call, args []any) (any, error) {
 	}
 	names := []any{}
 	for _, n := range t.Nodes {
-		if n.Type.isA(nt) {
+		if n.of(t) && n.Type.isA(nt) {
 			names = append(names, n.Name)
 		}
 	}

@@ -18,9 +18,13 @@ type checker struct {
 func (c *checker) check() {
 	c.exists, c.told = map[string]bool{}, map[*Artifact]bool{}
 	c.definitions()
-	c.cycles()
+	if c.outer == nil {
+		c.cycles()
+	}
 	for _, n := range c.t.Nodes {
-		c.node(n)
+		if n.of(c.t) {
+			c.node(n)
+		}
 	}
 	for _, r := range c.t.Relationships {
 		c.interfaces(r.Interfaces)
@@ -312,17 +316,24 @@ func (c *checker) cycles() {
 		state[root] = open
 		for len(stack) > 0 {
 			top := &stack[len(stack)-1]
-			if top.next == len(top.n.Requirements) {
+			if top.next == len(top.n.Requirements)+len(top.n.substituting()) {
 				state[top.n] = done
 				stack = stack[:len(stack)-1]
 				continue
 			}
-			req := top.n.Requirements[top.next]
+			var req *Requirement
+			var target *NodeTemplate
+			if i := top.next - len(top.n.Requirements); i >= 0 {
+				target = top.n.substituting()[i]
+			} else {
+				req = top.n.Requirements[top.next]
+				target = req.Target
+			}
 			top.next++
-			switch state[req.Target] {
+			switch state[target] {
 			case unseen:
-				state[req.Target] = open
-				stack = append(stack, frame{n: req.Target})
+				state[target] = open
+				stack = append(stack, frame{n: target})
 			case open:
 				if found++; found > 100 {
 					return
@@ -330,18 +341,27 @@ func (c *checker) cycles() {
 				var path []*NodeTemplate
 				for i := len(stack) - 1; i >= 0; i-- {
 					path = append(path, stack[i].n)
-					if stack[i].n == req.Target {
+					if stack[i].n == target {
 						break
 					}
 				}
-				c.cycle(req, path)
+				c.cycle(req, target, path)
 			}
 		}
 	}
 }
 
-// cycle reports a cycle; path leads from the requirement's source back to its target.
-func (c *checker) cycle(req *Requirement, path []*NodeTemplate) {
+// substituting are the nodes of the service that stands for the node.
+func (n *NodeTemplate) substituting() []*NodeTemplate {
+	if n.Substitution == nil {
+		return nil
+	}
+	return n.Substitution.Nodes
+}
+
+// cycle reports a cycle; path leads from its last node back to the target. req
+// is nil where that is a node of the service that substitutes the last.
+func (c *checker) cycle(req *Requirement, target *NodeTemplate, path []*NodeTemplate) {
 	names := []string{}
 	for i := len(path) - 1; i >= 0 && len(names) < 10; i-- {
 		names = append(names, path[i].Name)
@@ -349,8 +369,12 @@ func (c *checker) cycle(req *Requirement, path []*NodeTemplate) {
 	if len(path) > 10 {
 		names = append(names, "…")
 	}
-	names = append(names, req.Target.Name)
-	dia := c.s.errorf(codeRequirementCycle, req.Range, "nodes require each other in a cycle: %s", strings.Join(names, " → "))
+	names = append(names, target.Name)
+	at := target.Range
+	if req != nil {
+		at = req.Range
+	}
+	dia := c.s.errorf(codeRequirementCycle, at, "nodes require each other in a cycle: %s", strings.Join(names, " → "))
 	dia.Detail = "None of them could be created first. Remove one of the requirements."
 	for i := len(path) - 1; i > 0 && len(dia.Related) < 10; i-- {
 		for _, r := range path[i].Requirements {

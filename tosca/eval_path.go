@@ -163,7 +163,7 @@ func (r resolver) named(name string) ([]Entity, *Policy, *pathError) {
 	}
 	if nt := t.nodeType(name); nt != nil {
 		for _, n := range t.Nodes {
-			if n.Type.isA(nt) {
+			if n.of(t) && n.Type.isA(nt) {
 				return []Entity{r.node(n)}, nil, nil
 			}
 		}
@@ -195,7 +195,7 @@ func usedRelationship(t *ServiceTemplate, name string) *RelationshipTemplate {
 	}
 	for _, n := range t.Nodes {
 		for _, req := range n.Requirements {
-			if req.Relationship != nil && req.Relationship.Name == name {
+			if n.of(t) && req.Relationship != nil && req.Relationship.Name == name {
 				found = req.Relationship
 			}
 		}
@@ -227,20 +227,28 @@ func (t *ServiceTemplate) nodeType(name string) *NodeType {
 
 func (r resolver) service() *ServiceTemplate {
 	switch {
-	case r.self.Service != nil:
-		return r.self.Service
-	case r.self.Node != nil:
+	case r.self.Node != nil && r.self.Node.service != nil:
 		return r.self.Node.service
-	case r.self.Relationship != nil:
+	case r.self.Relationship != nil && r.self.Relationship.service != nil:
 		return r.self.Relationship.service
-	case r.self.Policy != nil:
+	case r.self.Service == nil && r.self.Policy != nil:
 		return r.self.Policy.service
 	}
-	return nil
+	return r.self.Service
 }
 
-// node returns the entity of another node.
-func (r resolver) node(n *NodeTemplate) Entity { return Entity{Service: r.service(), Node: n} }
+// node returns the entity of another node, which may belong to the service
+// around this one.
+func (r resolver) node(n *NodeTemplate) Entity {
+	if n != nil && n.service != nil {
+		return Entity{Service: n.service, Node: n}
+	}
+	return Entity{Service: r.service(), Node: n}
+}
+
+// of tells whether a node is one of the service itself, not one of those that
+// substitute its nodes.
+func (n *NodeTemplate) of(t *ServiceTemplate) bool { return n.service == nil || n.service == t }
 
 // walk follows path from its element i on, beginning at an entity.
 func (r resolver) walk(at Entity, path []any, i int) (place, *pathError) {

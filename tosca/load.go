@@ -2,8 +2,6 @@ package tosca
 
 import (
 	"io/fs"
-	"path"
-	"strings"
 )
 
 // Options say how to load. The zero Options are the defaults.
@@ -16,6 +14,13 @@ type Options struct {
 	CheckInputs bool
 	// SkipArtifactFiles does not check that the files of artifacts exist.
 	SkipArtifactFiles bool
+	// Definitions are the paths of further service templates in the file system,
+	// beside the imported files: node templates with the directive "substitute"
+	// look among them for a service that substitutes them. For a CSAR they are
+	// its Other-Definitions. Where it is not nil, even if it is empty, these are
+	// all that there are, and it is an error of TOSCA 2.0 where none fits; else
+	// it is a warning. Default: nil.
+	Definitions []string
 	// Profiles are file systems in which profiles are looked for by the name
 	// that an import of TOSCA 2.0 gives, the first before the others and all
 	// before the built-in ones: folders of profiles, or the contents of archives
@@ -89,31 +94,14 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	}()
 	lim := opts.Limits.orDefault()
 	src := newSources(fsys, opts, lim)
-	r := &reader{src: src, lim: lim, s: s, docs: map[string]*document{}}
-	file = strings.TrimPrefix(path.Clean(file), "/")
-	entry := r.readAll(file)
-	if entry == nil {
+	c := &composer{src: src, opts: *opts, lim: lim, candidates: map[string]*candidate{}, told: map[string]bool{}}
+	r := c.read(file, s)
+	if r == nil {
 		return nil, s.sorted()
 	}
-	t = &ServiceTemplate{Version: entry.v.name, File: file, nodes: map[string]*NodeTemplate{},
-		representations: map[string][]*NodeTemplate{}, absent: map[string]*NodeTemplate{}}
-	for _, d := range r.order {
-		t.Files = append(t.Files, d.name)
-	}
-	known := opts.knownFunctions()
-	for _, d := range r.order {
-		d.known = known
-	}
-	declareFunctions(r.order)
-	types := &typeResolver{}
-	types.resolveAll(r.order)
-	t.Functions = types.readFunctions(r.order)
-	checkDuplicateTypes(r.order)
-	t.Types = visibleTypes(entry)
-	b := &builder{t: t, s: s, types: types, opts: *opts}
-	b.build(entry, r.order)
-	c := checker{builder: b, fsys: src}
-	c.check()
+	t, b := c.build(r, *opts, nil, nil)
+	b.build(r.entry, r.docs)
+	(&checker{builder: b, fsys: src}).check()
 	t.External = src.external()
 	if opts.Inputs != nil || opts.CheckInputs {
 		checkInputs(t, opts, s)

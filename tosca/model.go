@@ -75,6 +75,8 @@ type ServiceTemplate struct {
 	nodes           map[string]*NodeTemplate
 	representations map[string][]*NodeTemplate
 	absent          map[string]*NodeTemplate
+
+	substituted *NodeTemplate
 }
 
 // Types are the types that a file can name, each map by the name under which

@@ -9,9 +9,11 @@ func (h *TypeHeader) is(name string) bool {
 }
 
 // sameType tells whether two headers belong to the same type. Normative types
-// of two profiles are the same where their names are.
+// of two profiles are the same where their names are. A file that is read for
+// two services declares the same type in both.
 func sameType(a, b *TypeHeader) bool {
-	return a == b || a.Normative && b.Normative && (a.is(b.Name) || b.is(a.Name))
+	return a == b || a.Normative && b.Normative && (a.is(b.Name) || b.is(a.Name)) ||
+		a.Name == b.Name && a.Range == b.Range && a.Range.File != ""
 }
 
 // IsA tells whether the type, or one that it derives from, bears the name. A
@@ -297,13 +299,44 @@ func (i *Interface) Operation(name string) *Operation {
 // Input returns the input of that name, or nil.
 func (o *Operation) Input(name string) *Assignment { return assignment(o.Inputs, name) }
 
-// Host returns the node that this one is hosted on: the target of its first
+// Host returns the node that this one is hosted on: the provider of its first
 // requirement whose relationship is a tosca.relationships.HostedOn. It is nil
 // where there is none.
 func (n *NodeTemplate) Host() *NodeTemplate {
 	for _, r := range n.Requirements {
 		if r.Relationship.Type.IsA("tosca.relationships.HostedOn") {
-			return r.Target
+			return r.Provider()
+		}
+	}
+	return nil
+}
+
+// Provider returns the node that has what the requirement needs: its target, or
+// where a service substitutes that, the node of the service to whose capability
+// that of the target is mapped, to any depth.
+//
+// Source: TOSCA 2.0 section 15.4.
+func (r *Requirement) Provider() *NodeTemplate {
+	n, c := r.Target, r.Capability
+	for n != nil && c != nil && n.Substitution != nil {
+		inner := n.Substitution.mappedCapability(c.Name)
+		if inner == nil {
+			break
+		}
+		n, c = inner.Node, inner
+	}
+	return n
+}
+
+// mappedCapability is the capability in the service that stands for one of the
+// substituted node; nil for none.
+func (t *ServiceTemplate) mappedCapability(name string) *Capability {
+	for _, m := range t.Substitution.Capabilities {
+		if m.Name != name {
+			continue
+		}
+		if n := t.Node(m.Node); n != nil {
+			return n.Capability(m.Capability)
 		}
 	}
 	return nil

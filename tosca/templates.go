@@ -23,6 +23,20 @@ type builder struct {
 	// mapping is how the service substitutes nodes of others; nil if it does not.
 	mapping *substitutionDraft
 
+	// composer finds services that substitute nodes, among found, once they are
+	// asked for. outer makes the service around this one; nil for the outermost.
+	// alone tells that the service is only looked at, as a candidate.
+	composer *composer
+	outer    *builder
+	alone    bool
+	found    []*candidate
+	docs     []*document
+	// given are the requirements of the substituted node whose targets go to
+	// requirements of nodes, by the names of both; picked are those that go to
+	// selected nodes.
+	given  map[[2]string][]*Requirement
+	picked map[string]*NodeTemplate
+
 	// inputs are the values of the inputs while loading, once they are asked
 	// for; shape are the names of those that decide which nodes there are.
 	inputs map[string]any
@@ -59,6 +73,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.assigned, b.plain, b.bare, b.index = map[any][]*Assignment{}, map[any][]*Interface{}, map[*RelationshipType]*RelationshipTemplate{}, map[any]any{}
 	b.untargeted = map[*PolicyType]*Policy{}
 	b.policies, b.flows, b.shape = map[string]bool{}, map[string]*Workflow{}, map[string]bool{}
+	b.docs = docs
 	b.header(entry)
 	for _, d := range docs {
 		d.fields(d.root, "service template")
@@ -66,6 +81,9 @@ func (b *builder) build(entry *document, docs []*document) {
 			d.fields(tt, "topology template")
 			if d != entry && d.v.v2() {
 				continue // an import brings types, repositories and functions: TOSCA 2.0 section 6.8.1
+			}
+			if d != entry && hasMapping(d) {
+				continue // it is a service of its own
 			}
 			b.topologies = append(b.topologies, located[*yamlx.Node]{d, tt})
 			if b.t.Description == "" && d == entry {
@@ -79,9 +97,10 @@ func (b *builder) build(entry *document, docs []*document) {
 	for _, n := range b.nodes {
 		b.nodeBody(n)
 	}
+	b.readSubstitution()
+	b.distribute()
 	b.representNodes()
 	b.each("relationship_templates", b.relationshipTemplate)
-	b.readSubstitution()
 	b.selectNodes()
 	b.requirements()
 	b.each("groups", b.group)
@@ -89,6 +108,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.each("outputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Outputs, "output") })
 	b.each("workflows", b.workflow)
 	b.linkSubstitution()
+	b.substituteNodes()
 	b.t.ShapeInputs = sortedKeys(b.shape)
 }
 

@@ -113,10 +113,7 @@ func (b *builder) evaluate(v *Value, self Entity) (any, error) {
 	if b.s.errors > before {
 		return nil, errReported
 	}
-	if b.inputs == nil {
-		b.inputs, _ = b.t.ResolveInputs(b.opts.Inputs) // faults are reported in the end
-	}
-	return v.Eval(self, shapeEnv{givenInputs{b.inputs}, b.shape})
+	return v.Eval(self, b.env())
 }
 
 // shapeEnv is an Env that knows inputs only, and remembers which were asked for.

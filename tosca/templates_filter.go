@@ -179,6 +179,9 @@ func (b *builder) tentative(w *wanted, c *Capability) Entity {
 // env is what can be asked while a template is built: its inputs. Those that
 // are asked for decide about the shape of the service.
 func (b *builder) env() Env {
+	for b.outer != nil {
+		b = b.outer
+	}
 	if b.inputs == nil {
 		b.inputs, _ = b.t.ResolveInputs(b.opts.Inputs) // faults are reported in the end
 	}

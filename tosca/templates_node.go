@@ -133,9 +133,6 @@ func (b *builder) directives(d *document, n *yamlx.Node) {
 		if !slices.Contains(directives, item.Text) {
 			d.warnf(codeUnknownDirective, item, "there is no directive %q; it has no effect", item.Text).Suggestion = nearest(item.Text, directives)
 		}
-		if item.Text == "substitute" || item.Text == "substitutable" {
-			d.warnf(codeUnsupported, item, "the node is not substituted by another service yet; it is deployed itself")
-		}
 	}
 }
 

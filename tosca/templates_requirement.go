@@ -132,7 +132,11 @@ func (b *builder) assign(draft *nodeDraft, n *NodeTemplate, optional bool) (hasO
 		if s == nil {
 			s = &sums{}
 		}
-		if !s.failed {
+		switch {
+		case s.failed:
+		case b.leaves(n.Name, def.Name):
+			b.takeRest(draft, n, def, s)
+		default:
 			b.checkCount(draft, n, def, s)
 		}
 	}
@@ -142,6 +146,9 @@ func (b *builder) assign(draft *nodeDraft, n *NodeTemplate, optional bool) (hasO
 // fulfil makes count relationships of an assignment, and tells whether all
 // that must be made could be.
 func (b *builder) fulfil(w *wanted, n *NodeTemplate, first, count int) bool {
+	if b.leaves(n.Name, w.name) && !b.namesTemplate(w) {
+		return b.take(w, n, first, count)
+	}
 	var used, own map[*NodeTemplate]bool
 	if count > 1 || len(n.Requirements) > 0 {
 		used, own = map[*NodeTemplate]bool{}, map[*NodeTemplate]bool{}
@@ -335,6 +342,9 @@ func (b *builder) connect(w *wanted, target *NodeTemplate) *Requirement {
 }
 
 func (b *builder) broken(n *NodeTemplate) bool {
+	if !n.of(b.t) {
+		return false
+	}
 	draft := b.drafts[n.Name]
 	return draft != nil && draft.broken
 }
@@ -608,6 +618,13 @@ func (b *builder) noCapability(w *wanted, n *NodeTemplate) {
 	}
 }
 
+// targetIsA tells whether a target is of a type. Of a node of the service
+// around this one only the name of the type counts, since two files may declare
+// it.
+func (b *builder) targetIsA(n *NodeTemplate, t *NodeType) bool {
+	return n.Type.isA(t) || !n.of(b.t) && n.Type.IsA(t.Name)
+}
+
 // checkTarget checks the type of the target, and warns where the capability
 // does not expect the source.
 func (b *builder) checkTarget(w *wanted, r *Requirement) {
@@ -615,7 +632,7 @@ func (b *builder) checkTarget(w *wanted, r *Requirement) {
 	if w.target != nil {
 		at = w.target
 	}
-	if w.def != nil && w.def.Node != nil && !r.Target.Type.isA(w.def.Node) && !b.broken(r.Target) {
+	if w.def != nil && w.def.Node != nil && !b.targetIsA(r.Target, w.def.Node) && !b.broken(r.Target) {
 		d.errorf(codeWrongTarget, at, "the requirement %q needs a node of type %s; %q is of type %s", w.name, w.def.Node.Name, r.Target.Name, r.Target.Type.Name).Related =
 			[]RelatedRange{{w.def.Range, "the requirement is defined here"}}
 	}
@@ -700,6 +717,9 @@ func (b *builder) selectNodes() {
 func (b *builder) selected(draft *nodeDraft) *NodeTemplate {
 	if !isSelecting(draft.node) || draft.broken {
 		return nil
+	}
+	if picked := b.picked[draft.node.Name]; picked != nil {
+		return picked
 	}
 	for _, n := range b.t.Nodes {
 		b.s.spend(1, draft.node.Range)
