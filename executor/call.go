@@ -320,8 +320,12 @@ func (c *call) stop(why error) {
 		c.outcome(Status{State: Canceled, Err: why})
 	case callBackoff:
 		c.outcome(Status{State: Canceled, Err: c.lastErr})
-	case callStarting, callRecovering:
+	case callStarting:
 		c.cancel()
+		c.limitStop()
+	case callRecovering:
+		// What Recover finds running is cancelled then. A Recover that is broken
+		// off would leave it running, and nobody would know.
 		c.limitStop()
 	case callRunning:
 		c.cancelHandle()
@@ -333,7 +337,11 @@ func (c *call) stop(why error) {
 func (c *call) limitStop() {
 	attempt, why := c.op.Attempt, c.stopped
 	c.timer = c.run.after(c.run.eng.cfg.CancelGrace, func() {
-		if c.state != callEnded && c.op.Attempt == attempt {
+		switch {
+		case c.state == callEnded || c.op.Attempt != attempt:
+		case c.state == callRecovering:
+			c.unanswered(why)
+		default:
 			c.outcome(Status{State: Lost, Err: fmt.Errorf("%w; it did not stop when it was told to", why)})
 		}
 	})
@@ -561,6 +569,8 @@ func (c *call) runRecover() {
 
 func (c *call) recovered(status Status, err error) {
 	switch {
+	case err != nil && panicOf(err) == nil && !c.mayRerun() && !c.step.Optional:
+		c.unanswered(err)
 	case err != nil:
 		c.outcome(Status{State: Lost, Err: err})
 	case status.State != NotStarted:
@@ -572,4 +582,25 @@ func (c *call) recovered(status Status, err error) {
 		c.cancel()
 		c.start()
 	}
+}
+
+// unanswered ends a step of which nobody says now what became of its operation,
+// as when its host does not answer. The operation stays begun in the journal, so
+// that the next resume asks again and nothing is done twice.
+func (c *call) unanswered(why error) {
+	r := c.run
+	c.close()
+	c.to(callEnded)
+	delete(r.calls, c.index)
+	failure := &errs.Error{Code: errs.Unavailable, Err: fmt.Errorf("outcome unknown: cannot find out what became of it: %w", why),
+		Hint: "resume asks again"}
+	r.warn(c, failure.Error())
+	if c.stopped != nil {
+		r.enterError(c.step)
+		r.steps.move(int32(c.index), skipped)
+	} else {
+		r.fail(c.index, &OperationError{Step: c.step.ID, Instance: c.inst.ID, Interface: c.step.Interface,
+			Operation: c.step.Operation, Host: c.op.Host.Address, Attempts: c.op.Attempt, Err: failure})
+	}
+	c.leaveSubject()
 }

