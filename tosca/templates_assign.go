@@ -91,7 +91,7 @@ func (b *builder) checkValue(d *document, a *Assignment, def *PropertyDefinition
 	if def.Schema == nil {
 		return
 	}
-	if data, ok := a.Value.Static(); ok && data == nil {
+	if data, ok := a.Value.Static(); ok && data == nil && !def.Schema.strict {
 		if t := def.Schema.Type; !t.IsA("null") && !t.IsA("nil") {
 			d.s.warnf(codeNullValue, a.Range, "the property %q is set to null, though it must be %s", a.Name, article(t.Name)).Detail =
 				"The null is kept and hides the default. Leave the line out to get the default."

@@ -154,7 +154,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 	for i, def := range n.Type.Capabilities {
 		c := &caps[i]
 		*c = Capability{Name: def.Name, Type: def.Type, Definition: def, Node: n, Range: n.Range}
-		sub := subject{what: "the capability \"" + def.Name + "\"", at: draft.key, lenient: true, quiet: true}
+		sub := subject{what: "the capability \"" + def.Name + "\"", at: draft.key, lenient: !d.v.v2(), quiet: !d.v.v2() || draft.broken}
 		var props, attrs *yamlx.Node
 		if f, ok := given[def.Name]; ok {
 			c.Range = d.rng(f.Key)

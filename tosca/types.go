@@ -93,8 +93,29 @@ func newDecl(d *document, kind typeKind, key, node *yamlx.Node) *typeDecl {
 	return t
 }
 
+// dslDefinitions checks the keyname that holds nothing but YAML anchors.
+//
+// Source: TOSCA 1.3 section 3.10.3.6, TOSCA 2.0 section 6.6.
+func (d *document) dslDefinitions() {
+	f := fieldOf(d.root, "dsl_definitions")
+	if f == nil || !d.v.v2() {
+		return
+	}
+	const section = "TOSCA 2.0 section 6.6"
+	if f.Value.Kind != yamlx.Mapping {
+		d.wrongShape(f.Value, "dsl_definitions", "a map").Section = section
+		return
+	}
+	for _, e := range f.Value.Fields {
+		if e.Value.IsNull() {
+			d.errorf(codeWrongShape, e.Key, "the DSL definition %q is empty; it must be something that an alias can repeat", e.Key.Text).Section = section
+		}
+	}
+}
+
 // declare enters the types that a file declares.
 func (d *document) declare() {
+	d.dslDefinitions()
 	for kind := range kinds {
 		d.decls[kind] = map[string]*typeDecl{}
 		info := kindInfo[kind]
