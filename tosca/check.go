@@ -31,6 +31,7 @@ func (c *checker) check() {
 	}
 	for _, g := range c.t.Groups {
 		c.calls(Entity{Service: c.t}, g.Properties)
+		c.calls(Entity{Service: c.t}, g.Attributes)
 		c.interfaces(g.Interfaces)
 	}
 	for _, p := range c.t.Policies {
@@ -237,18 +238,29 @@ func (c *checker) policy(p *Policy) {
 }
 
 // calledOperation checks that an operation "interface.operation" exists in one
-// of the nodes, or in an interface type.
+// of the nodes, or in an interface type, and the inputs that it is given.
 func (c *checker) calledOperation(nodes []*NodeTemplate, a *Activity) {
+	c.called(a, func(iface, op string) *Operation {
+		for _, n := range nodes {
+			if found := n.Operation(iface, op); found != nil {
+				return found
+			}
+		}
+		return nil
+	})
+}
+
+// called checks a call_operation; find looks the operation up in the targets.
+func (c *checker) called(a *Activity, find func(iface, op string) *Operation) {
 	i := strings.LastIndex(a.Name, ".")
 	if i < 0 {
 		c.s.errorf(codeUnknownOperation, a.Range, "%q does not name an interface and its operation, such as Standard.start", a.Name)
 		return
 	}
 	iface, op := a.Name[:i], a.Name[i+1:]
-	for _, n := range nodes {
-		if n.Operation(iface, op) != nil {
-			return
-		}
+	if found := find(iface, op); found != nil {
+		c.givenInputs(found, a)
+		return
 	}
 	if t := c.t.Types.Interface[iface]; t != nil && t.Operation(op) != nil {
 		return
@@ -256,8 +268,68 @@ func (c *checker) calledOperation(nodes []*NodeTemplate, a *Activity) {
 	c.s.warnf(codeUnknownOperation, a.Range, "no target has the operation %q of an interface %q", op, iface)
 }
 
+// strictf reports an Error in TOSCA 2.0, and a Warning in 1.x.
+func (c *checker) strictf(code string, rng Range, format string, args ...any) *Diagnostic {
+	if c.v2() {
+		return c.s.errorf(code, rng, format, args...)
+	}
+	return c.s.warnf(code, rng, format, args...)
+}
+
+func (c *checker) v2() bool {
+	v := versionNamed(c.t.Version)
+	return v != nil && v.v2()
+}
+
+// givenInputs checks the inputs that an activity gives to an operation.
+//
+// Source: TOSCA 1.3 section 3.6.23.3, TOSCA 2.0 section 13.2.3.3.
+func (c *checker) givenInputs(op *Operation, a *Activity) {
+	if !op.known {
+		return
+	}
+	names := propertyNames(op.declared)
+	for _, in := range a.Inputs {
+		def := lastNamed(op.declared, in.Name)
+		switch {
+		case def != nil:
+			c.givenInput(def.Schema, in)
+		case op.Input(in.Name) == nil:
+			c.strictf(codeUnknownInput, in.Range, "the operation %q declares no input %q", op.Name, in.Name).Suggestion = nearest(in.Name, names)
+		}
+	}
+	for _, def := range op.required {
+		if op.Input(def.Name) == nil && assignment(a.Inputs, def.Name) == nil {
+			c.s.warnf(codeMissingInput, a.Range, "the operation %q gets no value for its required input %q", op.Name, def.Name).Related =
+				[]RelatedRange{{def.Range, "the input is defined here"}}
+		}
+	}
+}
+
+func lastNamed(list []*PropertyDefinition, name string) *PropertyDefinition {
+	var found *PropertyDefinition
+	for _, def := range list {
+		if def.Name == name {
+			found = def
+		}
+	}
+	return found
+}
+
+// givenInput checks a value against the schema of the input that takes it.
+func (c *checker) givenInput(sc *Schema, in *Assignment) {
+	in.Schema = sc
+	if data, static := in.Value.Static(); sc != nil && (!static || data != nil) {
+		sc.check(in.Value, c.s, "the input \""+in.Name+"\"")
+	}
+}
+
 func (c *checker) calledWorkflow(a *Activity) {
-	if a.Kind != Inline && a.Kind != Delegate || c.flows[a.Name] != nil {
+	if a.Kind != Inline && a.Kind != Delegate {
+		return
+	}
+	if w := c.flows[a.Name]; w != nil {
+		c.workflowInputs(w, a)
 		return
 	}
 	if a.Kind == Delegate && !strings.ContainsAny(a.Name, " \t") {
@@ -268,6 +340,28 @@ func (c *checker) calledWorkflow(a *Activity) {
 		names = append(names, w.Name)
 	}
 	c.s.errorf(codeUnknownWorkflow, a.Range, "there is no workflow %q", a.Name).Suggestion = nearest(a.Name, names)
+}
+
+// workflowInputs checks the inputs that an activity gives to a workflow.
+//
+// Source: TOSCA 1.3 sections 3.6.23.1 and 3.6.23.4, TOSCA 2.0 section 13.2.3.
+func (c *checker) workflowInputs(w *Workflow, a *Activity) {
+	names := make([]string, len(w.Inputs))
+	for i, p := range w.Inputs {
+		names[i] = p.Name
+		if p.Required && p.Default == nil && p.Value == nil && assignment(a.Inputs, p.Name) == nil {
+			c.strictf(codeMissingInput, a.Range, "the workflow %q gets no value for its required input %q", w.Name, p.Name).Related =
+				[]RelatedRange{{p.Range, "the input is defined here"}}
+		}
+	}
+	for _, in := range a.Inputs {
+		p := first(w.Inputs, func(p *Parameter) bool { return p.Name == in.Name })
+		if p == nil {
+			c.strictf(codeUnknownInput, in.Range, "the workflow %q declares no input %q", w.Name, in.Name).Suggestion = nearest(in.Name, names)
+			continue
+		}
+		c.givenInput(p.Schema, in)
+	}
 }
 
 func (c *checker) workflows() {
@@ -285,13 +379,33 @@ func (c *checker) workflows() {
 			}
 			c.stepCalls(w, s)
 			for _, a := range s.Activities {
-				if a.Kind == CallOperation && s.TargetRelationship == "" {
+				switch {
+				case a.Kind == CallOperation && s.TargetRelationship == "":
 					c.calledOperation(targets, a)
+				case a.Kind == CallOperation:
+					c.calledOnRelationship(targets, s.TargetRelationship, a)
 				}
 				c.calledWorkflow(a)
 			}
 		}
 	}
+}
+
+// calledOnRelationship checks a call on the relationships of a requirement.
+func (c *checker) calledOnRelationship(nodes []*NodeTemplate, requirement string, a *Activity) {
+	c.called(a, func(iface, op string) *Operation {
+		for _, n := range nodes {
+			for _, r := range n.Requirements {
+				if r.Name != requirement {
+					continue
+				}
+				if found := r.Relationship.Operation(iface, op); found != nil {
+					return found
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // cycles reports cycles of requirements, by walking depth first without

@@ -57,7 +57,9 @@ func parseConformanceCase(file string) (*conformanceCase, error) {
 		case i == 0:
 			c.clause = text
 		case word == "inputs":
-			if err := json.Unmarshal([]byte(rest), &c.inputs); err != nil {
+			numbers := json.NewDecoder(strings.NewReader(rest))
+			numbers.UseNumber() // an integer stays one
+			if err := numbers.Decode(&c.inputs); err != nil {
 				return nil, err
 			}
 		case word == "valid" || word == "invalid" || word == "warning":

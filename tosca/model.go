@@ -531,8 +531,11 @@ type Operation struct {
 	Inputs  []*Assignment
 	Outputs []*OutputMapping
 	Range   Range
-	// required are the definitions of required inputs without a default.
-	required []*PropertyDefinition
+	// required are the definitions of required inputs without a default,
+	// declared those of all inputs, later winning; nil where nothing declares the
+	// operation.
+	required, declared []*PropertyDefinition
+	known              bool
 }
 
 // Implementation is what implements an operation.
@@ -607,9 +610,11 @@ type Group struct {
 	Description string
 	Metadata    map[string]any
 	Properties  []*Assignment
-	Members     []*NodeTemplate
-	Interfaces  []*Interface
-	Range       Range
+	Attributes  []*Assignment
+	// Members are the nodes named, and the members of the groups named (2.0).
+	Members    []*NodeTemplate
+	Interfaces []*Interface
+	Range      Range
 }
 
 // Policy is a policy with its targets.

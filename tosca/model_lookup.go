@@ -432,6 +432,9 @@ func (t *ServiceTemplate) Absent() []*NodeTemplate {
 	return list
 }
 
+// Attribute returns the assignment of that name, or nil where it has no value yet.
+func (g *Group) Attribute(name string) *Assignment { return assignment(g.Attributes, name) }
+
 // Relationship returns the relationship template of that name, or nil.
 func (t *ServiceTemplate) Relationship(name string) *RelationshipTemplate {
 	return first(t.Relationships, func(r *RelationshipTemplate) bool { return r.Name == name })

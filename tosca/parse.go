@@ -74,6 +74,23 @@ func (d *document) errorf(code string, n *yamlx.Node, format string, args ...any
 	return d.s.errorf(code, d.rng(n), format, args...)
 }
 
+// strictf reports what TOSCA 2.0 forbids: an Error there, and a Warning in 1.x,
+// where published templates do it.
+func (d *document) strictf(code string, n *yamlx.Node, format string, args ...any) *Diagnostic {
+	if d.v.v2() {
+		return d.errorf(code, n, format, args...)
+	}
+	return d.warnf(code, n, format, args...)
+}
+
+// section names a section of TOSCA 2.0, or of the 1.x that the file says.
+func (d *document) section(v2, v1 string) string {
+	if d.v.v2() {
+		return d.v.section + " section " + v2
+	}
+	return d.v.section + " section " + v1
+}
+
 func (d *document) warnf(code string, n *yamlx.Node, format string, args ...any) *Diagnostic {
 	return d.s.warnf(code, d.rng(n), format, args...)
 }

@@ -41,6 +41,10 @@ type builder struct {
 	// for; shape are the names of those that decide which nodes there are.
 	inputs map[string]any
 	shape  map[string]bool
+	// members are those of the groups, until all groups are known.
+	members []groupMembers
+	// anyRelationship is the type of relationships of which none is told.
+	anyRelationship *RelationshipType
 	// represented counts the representations of templates with a count.
 	represented int
 
@@ -78,7 +82,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	for _, d := range docs {
 		d.fields(d.root, "service template")
 		if tt := either(d.root, "topology_template", "service_template"); !tt.IsNull() {
-			d.fields(tt, "topology template")
+			d.topology(tt)
 			if d != entry && d.v.v2() {
 				continue // an import brings types, repositories and functions: TOSCA 2.0 section 6.8.1
 			}
@@ -104,12 +108,36 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.selectNodes()
 	b.requirements()
 	b.each("groups", b.group)
+	b.linkMembers()
 	b.eachPolicy(b.policy)
 	b.each("outputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Outputs, "output") })
 	b.each("workflows", b.workflow)
 	b.linkSubstitution()
 	b.substituteNodes()
 	b.t.ShapeInputs = sortedKeys(b.shape)
+}
+
+// topology checks the keynames of a topology or service template. TOSCA 2.0
+// wants the node templates, and sections that are there to have something in them.
+//
+// Source: TOSCA 2.0 section 6.9.
+func (d *document) topology(n *yamlx.Node) {
+	fields := d.fields(n, "topology template")
+	if !d.v.v2() {
+		return
+	}
+	if n.Kind == yamlx.Mapping && n.Get("node_templates") == nil {
+		d.errorf(codeMissingKeyname, n, "the service template has no node_templates").Section = "TOSCA 2.0 section 6.9"
+	}
+	for _, f := range fields {
+		if f.Value.IsNull() && f.Key.Text != "description" {
+			want := "a map"
+			if f.Key.Text == "policies" {
+				want = "a list"
+			}
+			d.wrongShape(f.Value, f.Key.Text, want).Section = "TOSCA 2.0 section 6.9"
+		}
+	}
 }
 
 // header reads what describes the service template.
@@ -126,6 +154,9 @@ func (b *builder) header(d *document) {
 		if *field == "" {
 			*field = prose(root.Get(key))
 		}
+		if n := root.Get("metadata").Get(key); d.v.v2() && key != "template_version" && !n.IsNull() && n.Type != yamlx.String {
+			d.wrongShape(n, key, "a string")
+		}
 	}
 	for _, name := range sortedKeys(d.repositories) {
 		t.Repositories = append(t.Repositories, d.repositories[name])
@@ -136,22 +167,22 @@ func (b *builder) header(d *document) {
 func (b *builder) each(section string, f func(*document, yamlx.Field)) {
 	for _, tt := range b.topologies {
 		n := tt.item.Get(section)
-		if section == "groups" && n != nil && n.Kind == yamlx.Sequence {
+		if section == "groups" && n != nil && n.Kind == yamlx.Sequence && !tt.doc.v.v2() {
 			b.eachItem(tt.doc, n, section, f)
 			continue
 		}
-		for _, field := range tt.doc.entries(n, section) {
+		for _, field := range tt.doc.namedEntries(n, section) {
 			f(tt.doc, field)
 		}
 	}
 }
 
-// eachPolicy is each for policies, a list of maps of one entry. A map is
+// eachPolicy is each for policies, a list of maps of one entry. In 1.x a map is
 // understood too.
 func (b *builder) eachPolicy(f func(*document, yamlx.Field)) {
 	for _, tt := range b.topologies {
 		n := tt.item.Get("policies")
-		if n != nil && n.Kind == yamlx.Mapping {
+		if n != nil && n.Kind == yamlx.Mapping && !tt.doc.v.v2() {
 			for _, field := range n.Fields {
 				f(tt.doc, field)
 			}

@@ -42,7 +42,7 @@ func (a *Assignment) amount() (*big.Rat, error) {
 // amountOf reads a number, or a scalar in its base unit.
 func amountOf(data any, sc *Schema) (*big.Rat, error) {
 	if sc != nil && sc.Type != nil {
-		converted, _, err := sc.Type.primitive().convert(data)
+		converted, _, err := sc.Type.convert(data)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"errors"
+	"math"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -92,6 +93,9 @@ func (b *builder) count(d *document, n *yamlx.Node, v *Value, self Entity) int {
 		return 1
 	}
 	count, ok := data.(int64)
+	if f, isFloat := data.(float64); isFloat && f == math.Trunc(f) && math.Abs(f) < 1<<31 && v.Call() != nil {
+		count, ok = int64(f), true // an input may come from a program that knows no integers
+	}
 	if !ok || count < 0 || count > 1<<31-1 {
 		d.errorf(codeBadCount, n, "a count is a whole number from 0 on, not %s", show(data))
 		return 1

@@ -1,6 +1,10 @@
 package tosca
 
-import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
 
 // interfaces makes the interfaces of a template: those of its type with what
 // the template assigns. Templates that assign nothing share those of the type.
@@ -74,6 +78,7 @@ func (b *builder) plainOperation(def *InterfaceDefinition, op *OperationDefiniti
 	}
 	o.Inputs = all.list
 	b.s.spend(len(o.Inputs), op.Range)
+	o.known, o.declared = true, slices.Concat(def.Inputs, op.Inputs)
 	for _, defs := range [][]*PropertyDefinition{def.Inputs, op.Inputs} {
 		for _, p := range defs {
 			if p.Required && p.Default == nil && p.Schema != nil {

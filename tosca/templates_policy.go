@@ -1,6 +1,10 @@
 package tosca
 
-import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
 
 // group reads a group.
 //
@@ -22,26 +26,65 @@ func (b *builder) group(d *document, f yamlx.Field) {
 		g.Type, sub.quiet = &GroupType{}, true
 	}
 	g.Properties = b.properties(d, n.Get("properties"), g.Type.Properties, sub)
+	g.Attributes = b.attributes(d, n.Get("attributes"), g.Type.Attributes, g.Type.Properties, sub)
 	g.Interfaces = b.interfaces(d, n.Get("interfaces"), nil, nil, nil, sub.quiet)
-	seen := map[*NodeTemplate]bool{}
-	for _, item := range d.strings(n.Get("members"), "members") {
-		members, ok := b.named(item.Text)
-		if !ok {
-			d.errorf(codeUnknownNode, item, "the group %q names the member %q, which is no node template", g.Name, item.Text).Suggestion = nearest(item.Text, b.nodeNames())
-		}
-		for _, member := range members {
-			if seen[member] {
-				continue
-			}
-			if !b.broken(member) && len(g.Type.Members) > 0 && !isAny(member.Type, g.Type.Members) {
-				d.warnf(codeInvalidMember, item, "the group type %s does not list %s among its members", g.Type.Name, member.Type.Name)
-			}
-			seen[member] = true
-			g.Members = append(g.Members, member)
-		}
-	}
+	b.members = append(b.members, groupMembers{d, g, d.strings(n.Get("members"), "members")})
 	b.groups[g.Name] = g
 	b.t.Groups = append(b.t.Groups, g)
+}
+
+// groupMembers are the names of a group's members, until all groups are known.
+type groupMembers struct {
+	doc   *document
+	group *Group
+	names []*yamlx.Node
+}
+
+// linkMembers finds the members of the groups. A member of TOSCA 2.0 may be a
+// group, which stands for its members.
+func (b *builder) linkMembers() {
+	byGroup := map[*Group]groupMembers{}
+	for _, m := range b.members {
+		byGroup[m.group] = m
+	}
+	for _, m := range b.members {
+		seen := map[*NodeTemplate]bool{}
+		b.linkGroup(m, m, byGroup, map[*Group]bool{m.group: true}, func(n *NodeTemplate) {
+			if !seen[n] {
+				seen[n] = true
+				m.group.Members = append(m.group.Members, n)
+			}
+		})
+	}
+}
+
+// linkGroup adds the members of a group to those of the outer one. open are the
+// groups on the way.
+func (b *builder) linkGroup(outer, m groupMembers, byGroup map[*Group]groupMembers, open map[*Group]bool, add func(*NodeTemplate)) {
+	d, g := m.doc, outer.group
+	for _, item := range m.names {
+		b.s.spend(1, g.Range)
+		nodes, ok := b.named(item.Text)
+		if !ok {
+			inner := b.groups[item.Text]
+			switch {
+			case inner == nil || !d.v.v2():
+				d.errorf(codeUnknownNode, item, "the group %q names the member %q, which is no node template", m.group.Name, item.Text).Suggestion = nearest(item.Text, b.nodeNames())
+			case open[inner]:
+				d.errorf(codeInvalidMember, item, "the group %q is among its own members", inner.Name).Section = "TOSCA 2.0 section 16.2"
+			default:
+				open[inner] = true
+				b.linkGroup(outer, byGroup[inner], byGroup, open, add)
+				delete(open, inner)
+			}
+		}
+		for _, member := range nodes {
+			if !b.broken(member) && len(g.Type.Members) > 0 && !isAny(member.Type, g.Type.Members) {
+				d.strictf(codeInvalidMember, item, "the group type %s does not list %s among its members", g.Type.Name, member.Type.Name).Section = d.section("16.2", "3.8.5")
+			}
+			add(member)
+		}
+	}
 }
 
 func isAny(t *NodeType, list []*NodeType) bool {
@@ -116,11 +159,14 @@ func (b *builder) policyTargets(d *document, p *Policy, n *yamlx.Node) {
 		if nodes, ok := b.named(item.Text); ok {
 			for _, node := range nodes {
 				if valid := p.Type.TargetNodes; len(valid) > 0 && !b.broken(node) && !isAny(node.Type, valid) {
-					d.warnf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, node.Type.Name)
+					d.strictf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, node.Type.Name).Section = d.section("16.4", "3.8.6")
 				}
 				add(node)
 			}
 		} else if g := b.groups[item.Text]; g != nil {
+			if valid := p.Type.TargetGroups; len(valid)+len(p.Type.TargetNodes) > 0 && g.Type.Name != "" && !slices.ContainsFunc(valid, g.Type.isA) && d.v.v2() {
+				d.errorf(codeInvalidMember, item, "the policy type %s does not list %s among its targets", p.Type.Name, g.Type.Name).Section = "TOSCA 2.0 section 16.4"
+			}
 			p.TargetGroups = append(p.TargetGroups, g)
 		} else {
 			names := append(sortedKeys(b.groups), b.nodeNames()...)
@@ -168,7 +214,13 @@ func (d *document) trigger(f yamlx.Field, old *Trigger) *Trigger {
 		t.Event = d.text(v, "event")
 	}
 	if t.Event == "" {
-		d.warnf(codeMissingKeyname, f.Key, "the trigger %q has no event and never fires", t.Name)
+		d.strictf(codeMissingKeyname, f.Key, "the trigger %q has no event and never fires", t.Name).Section = d.section("16.5", "3.6.22")
+	}
+	if d.v.v2() && n.Get("action").IsNull() && t.Action == nil {
+		d.errorf(codeMissingKeyname, f.Key, "the trigger %q has no action", t.Name).Section = "TOSCA 2.0 section 16.5"
+	}
+	if d.v.v2() && old != nil {
+		d.errorf(codeBadRefinement, f.Key, "the trigger %q is one of the policy type already, which cannot be changed", t.Name).Section = "TOSCA 2.0 section 16.3"
 	}
 	if v := n.Get("schedule"); v != nil {
 		t.Schedule = d.value(v)

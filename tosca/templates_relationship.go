@@ -1,6 +1,10 @@
 package tosca
 
-import "github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+import (
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+)
 
 // relationshipTemplate reads an entry of relationship_templates.
 //
@@ -64,7 +68,8 @@ func (b *builder) relationship(w *wanted, r *Requirement) *RelationshipTemplate 
 		}
 		return b.bareRelationship(w, r, t)
 	case n.Kind == yamlx.Scalar:
-		if template := b.relations[n.Text]; template != nil {
+		template := b.relations[n.Text]
+		if template != nil && (!d.v.v2() || d.lookup(relationshipKind, n.Text) == nil) { // 2.0 looks for a type first
 			own := *template
 			own.Requirement, own.Range = r, r.Range
 			return &own
@@ -176,9 +181,14 @@ func (b *builder) definedRelationship(w *wanted, r *Requirement) *RelationshipTy
 			return decl.typ.(*RelationshipType)
 		}
 	}
-	d.errorf(codeMissingKeyname, w.key, "the requirement %q must say which relationship it makes", w.name).Detail =
+	// The type of a requirement that does not say is no type in particular.
+	d.warnf(codeMissingKeyname, w.key, "the requirement %q does not say which relationship it makes", w.name).Detail =
 		"Give the keyname relationship in the definition or the assignment."
-	return nil
+	if b.anyRelationship == nil {
+		b.anyRelationship = &RelationshipType{}
+		b.types.brokenTypes[b.anyRelationship] = true
+	}
+	return b.anyRelationship
 }
 
 // checkRelationship warns where the relationship is not of the defined type,
@@ -192,9 +202,10 @@ func (b *builder) checkRelationship(w *wanted, r *Requirement) {
 		at = w.relationship
 	}
 	if w.def != nil && w.def.Relationship != nil && !t.isA(w.def.Relationship) {
-		d.warnf(codeOtherRelationship, at, "the requirement %q is defined with the relationship %s, from which %s does not derive", w.name, w.def.Relationship.Name, t.Name).Related =
+		d.strictf(codeOtherRelationship, at, "the requirement %q is defined with the relationship %s, from which %s does not derive", w.name, w.def.Relationship.Name, t.Name).Related =
 			[]RelatedRange{{w.def.Range, "the requirement is defined here"}}
 	}
+	b.checkEnds(w, r, at)
 	if r.Capability == nil || len(t.ValidCapabilityTypes) == 0 {
 		return
 	}
@@ -205,6 +216,30 @@ func (b *builder) checkRelationship(w *wanted, r *Requirement) {
 			return
 		}
 	}
-	d.warnf(codeInvalidTarget, at, "the relationship %s does not list %s, the type of the capability %q of %q, among its valid target types",
+	d.strictf(codeInvalidTarget, at, "the relationship %s does not list %s, the type of the capability %q of %q, among its valid target types",
 		t.Name, r.Capability.Type.Name, r.Capability.Name, r.Target.Name)
 }
+
+// checkEnds checks the nodes that the relationship type lists as its ends, and
+// the relationship types that the capability lists.
+//
+// Source: TOSCA 2.0 sections 7.3 and 8.1.
+func (b *builder) checkEnds(w *wanted, r *Requirement, at *yamlx.Node) {
+	d, t := w.draft.doc, r.Relationship.Type
+	if valid := t.ValidSourceNodeTypes; len(valid) > 0 && !isAny(r.Source.Type, valid) {
+		d.strictf(codeInvalidSource, at, "the relationship %s does not list %s among its valid source node types", t.Name, r.Source.Type.Name).Section = "TOSCA 2.0 section 7.3"
+	}
+	if valid := t.ValidTargetNodeTypes; len(valid) > 0 && !b.broken(r.Target) && !isAny(r.Target.Type, valid) {
+		d.strictf(codeInvalidTarget, at, "the relationship %s does not list %s among its valid target node types", t.Name, r.Target.Type.Name).Section = "TOSCA 2.0 section 7.3"
+	}
+	if r.Capability == nil {
+		return
+	}
+	if valid := r.Capability.validRelationships(); len(valid) > 0 && !slices.ContainsFunc(valid, t.isA) {
+		d.strictf(codeInvalidTarget, at, "the capability %q of %q does not list %s among its valid relationship types", r.Capability.Name, r.Target.Name, t.Name).Section = "TOSCA 2.0 section 8.1"
+	}
+}
+
+// validRelationships are the relationship types that may lead to a capability;
+// empty for any.
+func (c *Capability) validRelationships() []*RelationshipType { return c.Type.ValidRelationshipTypes }

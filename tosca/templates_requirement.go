@@ -513,7 +513,7 @@ func (b *builder) validPair(w *wanted, c *Capability) bool {
 	return (len(t.ValidSourceNodeTypes) == 0 || isAny(w.source.Type, t.ValidSourceNodeTypes)) &&
 		(len(t.ValidTargetNodeTypes) == 0 || isAny(c.Node.Type, t.ValidTargetNodeTypes)) &&
 		(len(t.ValidCapabilityTypes) == 0 || slices.ContainsFunc(t.ValidCapabilityTypes, c.Type.isA)) &&
-		(len(c.Type.ValidRelationshipTypes) == 0 || slices.ContainsFunc(c.Type.ValidRelationshipTypes, t.isA))
+		(len(c.validRelationships()) == 0 || slices.ContainsFunc(c.validRelationships(), t.isA))
 }
 
 // relationshipType is the type of the relationship that a requirement makes, as
@@ -646,7 +646,7 @@ func (b *builder) checkTarget(w *wanted, r *Requirement) {
 		}
 	}
 	if len(valid) > 0 {
-		d.warnf(codeInvalidSource, at, "the capability %q of %q does not list %s among its valid source types", r.Capability.Name, r.Target.Name, r.Source.Type.Name).Related =
+		d.strictf(codeInvalidSource, at, "the capability %q of %q does not list %s among its valid source types", r.Capability.Name, r.Target.Name, r.Source.Type.Name).Related =
 			[]RelatedRange{{r.Capability.Definition.Range, "they are listed here"}}
 	}
 }

@@ -26,6 +26,9 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 		w.Steps = append(w.Steps, b.step(d, s))
 	}
 	b.stepNames(d, w, n.Get("steps"))
+	if d.v.v2() && !n.Get("steps").IsNull() && !n.Get("implementation").IsNull() {
+		d.errorf(codeWrongShape, f.Key, "the workflow %q has steps and an implementation; it can have only one of them", w.Name)
+	}
 	w.Implementation = d.implementation(n.Get("implementation"), nil)
 	w.Outputs = d.workflowOutputs(n.Get("outputs"))
 	b.flows[w.Name] = w
@@ -75,8 +78,38 @@ func (b *builder) step(d *document, f yamlx.Field) *WorkflowStep {
 		s.Filter = d.condition(c)
 	}
 	s.Activities = d.activities(n.Get("activities"))
+	for _, key := range []string{"target", "activities"} {
+		if n.Get(key).IsNull() && (d.v.v2() || key == "target") {
+			d.strictf(codeMissingKeyname, f.Key, "the step %q has no %s", s.Name, key)
+		}
+	}
+	b.stepRelationship(d, s, n.Get("target_relationship"))
 	s.OnSuccess, s.OnFailure = texts(d.strings(n.Get("on_success"), "on_success")), texts(d.strings(n.Get("on_failure"), "on_failure"))
 	return s
+}
+
+// stepRelationship checks that the targets of a step have the requirement whose
+// relationships it is about.
+func (b *builder) stepRelationship(d *document, s *WorkflowStep, n *yamlx.Node) {
+	if s.TargetRelationship == "" {
+		return
+	}
+	targets, ok := b.named(s.Target)
+	if g := b.groups[s.Target]; !ok && g != nil {
+		targets = g.Members
+	}
+	var names []string
+	for _, t := range targets {
+		if t.Requirement(s.TargetRelationship) != nil || b.broken(t) {
+			return
+		}
+		for _, r := range t.Requirements {
+			names = append(names, r.Name)
+		}
+	}
+	if len(targets) > 0 {
+		d.errorf(codeUnknownRequirement, n, "the target %q has no requirement %q", s.Target, s.TargetRelationship).Suggestion = nearest(s.TargetRelationship, names)
+	}
 }
 
 // stepNames checks that the steps that follow exist.
