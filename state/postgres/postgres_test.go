@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/postgres"
@@ -20,6 +21,9 @@ import (
 // is processes, not the machine.
 var server = lab.SharedPostgres{Options: lab.PostgresOptions{NoSync: true}}
 
+// durable is the server of the benchmarks.
+var durable lab.SharedPostgres
+
 func TestMain(m *testing.M) {
 	if url := os.Getenv(childURL); url != "" {
 		if err := runChild(context.Background(), url); err != nil {
@@ -29,6 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	server.Close()
+	durable.Close()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -68,4 +73,22 @@ func harness(server *lab.SharedPostgres, o postgres.Options) func(testing.TB) *s
 func TestStore(t *testing.T) {
 	t.Parallel()
 	statetest.Run(t, harness(&server, postgres.Options{}))
+}
+
+func BenchmarkStore(b *testing.B) {
+	open := harness(&durable, postgres.Options{})
+	statetest.RunBenchmarks(b, func(t testing.TB) *statetest.Harness {
+		h := open(t)
+		conn := connect(t, durable.Get(t).URL)
+		before := walSyncs(t, conn)
+		h.Syncs = func() uint64 { return walSyncs(t, conn) - before }
+		return h
+	})
+}
+
+// walSyncs tells how often the server has synced its log. Its processes report
+// that about once a second, and when they end.
+func walSyncs(t testing.TB, conn *pgx.Conn) (n uint64) {
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT wal_sync FROM pg_stat_wal").Scan(&n))
+	return n
 }
