@@ -13,7 +13,6 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
-	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 	"github.com/spf13/cobra"
@@ -39,6 +38,7 @@ const (
 type instanceFlags struct {
 	io       stdio
 	path     string
+	store    string
 	inputs   string
 	workers  int
 	verbose  bool
@@ -52,6 +52,8 @@ type instanceFlags struct {
 
 func (f *instanceFlags) addPath(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "instance-path", "p", "", "existing folder that keeps the state (default .opera, made when needed)")
+	cmd.Flags().StringVar(&f.store, "store", os.Getenv(storeVariable), "URL of a PostgreSQL database that keeps the state instead, such as postgres://user@host/database?schema=name (default $"+storeVariable+")")
+	cmd.Flags().Lookup("store").DefValue = "" // it may hold a password
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show what operations print")
 }
 
@@ -112,13 +114,6 @@ func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, stateFile)
-	if _, err := os.Stat(file); err != nil && !create {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errNoState
-		}
-		return nil, err
-	}
 	key, err := secretKey(filepath.Join(dir, keyFile), create)
 	if err != nil {
 		return nil, err
@@ -129,13 +124,7 @@ func (f *instanceFlags) open(create, readOnly bool) (*instance, error) {
 			return nil, err
 		}
 	}
-	open := bolt.Open
-	if readOnly {
-		open = bolt.OpenReadOnly
-	}
-	// The lease of a run whose process was killed must not keep its user from
-	// going on; no other process has the file open.
-	store, err := open(file, bolt.Config{EndLeases: true})
+	store, err := f.openStore(dir, create, readOnly)
 	if err != nil {
 		show.close()
 		return nil, err

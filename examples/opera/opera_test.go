@@ -17,8 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// database is the server of the tests with --store.
+var database = lab.SharedPostgres{Options: lab.PostgresOptions{NoSync: true}}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"opera": main})
+	testscript.Main(stopping{m}, map[string]func(){"opera": main})
+}
+
+// stopping stops the database after the tests.
+type stopping struct{ *testing.M }
+
+func (s stopping) Run() int {
+	defer database.Close()
+	return s.M.Run()
 }
 
 // TestScript runs the command lines in testdata/script, each in a folder of its own.
