@@ -116,6 +116,11 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 	if err != nil && s.file != nil {
 		abandon(s.file) // of no effect if bbolt has closed it
 	}
+	if err == nil {
+		if err = walkPages(s.file); err != nil {
+			_ = guard(s.db.Close)
+		}
+	}
 	return err
 }
 

@@ -23,7 +23,7 @@ func wholeFile(t testing.TB) []byte {
 	lease, err := s.AcquireLease(t.Context(), "shop", "test", time.Hour)
 	require.NoError(t, err)
 	c := state.Commit{Lease: lease, Revision: 1, Run: &state.Run{ID: "r1"}}
-	for i := range 100 {
+	for i := range 400 {
 		c.Put = append(c.Put, &state.Instance{ID: fmt.Sprint(i), State: "started"})
 		c.Entries = append(c.Entries, &state.Entry{Kind: "note"})
 	}

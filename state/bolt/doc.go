@@ -21,6 +21,12 @@
 // A signal can be left for a process that has the file open: see Signal. It is
 // a small file in the folder beside the state file ("state.db.signals").
 //
+// # Damage
+//
+// A damaged file gives errors with CodeInternal where it is read, never a panic
+// or an endless loop: Open walks the tree of pages once, as far as 262,144 of
+// them, and finds those that lead in a circle.
+//
 // # Layout
 //
 // The file has these buckets:

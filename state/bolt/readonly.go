@@ -102,10 +102,10 @@ func copySnapshot(to *os.File, from io.ReaderAt) error {
 	return nil
 }
 
-// meta is what a meta page of bbolt's tells: the size of pages, how many there
-// are, and the transaction that wrote it.
+// meta is what a meta page of bbolt's tells: the size of pages, the one where
+// all begins, how many there are, and the transaction that wrote it.
 type meta struct {
-	pageSize, pages, transaction uint64
+	pageSize, root, pages, transaction uint64
 }
 
 func (m meta) size() int64 { return int64(m.pageSize * m.pages) }
@@ -142,6 +142,6 @@ func readMeta(f io.ReaderAt, offset int64) (meta, bool) {
 	if order.Uint32(b) != 0xED0CDAED || order.Uint64(b[56:]) != sum.Sum64() {
 		return meta{}, false
 	}
-	m := meta{pageSize: uint64(order.Uint32(b[8:])), pages: order.Uint64(b[40:]), transaction: order.Uint64(b[48:])}
+	m := meta{pageSize: uint64(order.Uint32(b[8:])), root: order.Uint64(b[16:]), pages: order.Uint64(b[40:]), transaction: order.Uint64(b[48:])}
 	return m, m.pageSize >= 1<<10 && m.pageSize <= 1<<16
 }

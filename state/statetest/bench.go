@@ -2,10 +2,14 @@ package statetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/stretchr/testify/require"
@@ -29,6 +33,7 @@ func RunBenchmarks(b *testing.B, open func(t testing.TB) *Harness) {
 	}
 	for _, n := range []int{1, 8, 32} {
 		run("CommitParallel/writers", n, writes, benchParallel)
+		run("CommitParallelLogs/writers", n, writes, benchParallelLogs)
 	}
 	many := 100_000
 	if testing.Short() {
@@ -37,6 +42,11 @@ func RunBenchmarks(b *testing.B, open func(t testing.TB) *Harness) {
 	run("Record/instances", many, writes, benchRecord)
 	run("Instances/instances", 10_000, reads, benchInstances)
 	run("Journal/entries", 10_000, reads, benchJournal)
+	run("JournalOfRun/entries", 100_000, reads, benchJournalOfRun)
+	run("Logs/chunks", 10_000, reads, benchLogs)
+	run("Watch/watchers", 1, writes, benchWatch)
+	run("Trim/entries", 10_000, writes, benchTrim)
+	run("Export/instances", 10_000, reads, benchExport)
 	run("Blob/bytes", 4<<20, writes, benchBlob)
 }
 
@@ -83,8 +93,22 @@ func benchRecord(b *testing.B, s state.Store, n int) {
 	}
 }
 
-// benchParallel measures one commit of one instance by one of several writers.
+// benchParallel measures one commit, of one instance and its entry, by one of
+// several writers: what an engine does for a step. Besides the time it reports
+// how many of them are durable in a second.
 func benchParallel(b *testing.B, s state.Store, writers int) {
+	parallel(b, s, writers, func(*state.Commit) {})
+}
+
+// benchParallelLogs is benchParallel with 4 KiB of logs in each commit.
+func benchParallelLogs(b *testing.B, s state.Store, writers int) {
+	text := strings.Repeat("a line of what an operation printed, like others\n", 84)
+	parallel(b, s, writers, func(c *state.Commit) {
+		c.Logs = []*state.LogChunk{{Run: "run-1", Operation: "create-0123456789", Attempt: 1, Text: text}}
+	})
+}
+
+func parallel(b *testing.B, s state.Store, writers int, with func(*state.Commit)) {
 	var engines []*engine
 	for i := range writers {
 		engines = append(engines, deploy(b, s, fmt.Sprintf("shop%d", i)))
@@ -98,6 +122,7 @@ func benchParallel(b *testing.B, s state.Store, writers int) {
 			n++
 		}
 		c := change(e, 0, 1)
+		with(c)
 		group.Go(func() (err error) {
 			for range n {
 				if c.Revision, err = s.Commit(b.Context(), e.id, c); err != nil {
@@ -108,6 +133,113 @@ func benchParallel(b *testing.B, s state.Store, writers int) {
 		})
 	}
 	require.NoError(b, group.Wait())
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+}
+
+// benchJournalOfRun measures reading the last run's entries, a hundred of n.
+func benchJournalOfRun(b *testing.B, s state.Store, n int) {
+	e := deploy(b, s, "shop")
+	for i := 0; i < n; i += 10_000 {
+		c := change(e, 0, 10_000)
+		e.commit(state.Commit{Entries: c.Entries})
+	}
+	e.commit(state.Commit{Run: &state.Run{ID: "last"}, Entries: change(e, 0, 100).Entries})
+	b.ReportAllocs()
+	for b.Loop() {
+		run, err := s.Run(b.Context(), e.id, "last")
+		if err != nil {
+			b.Fatal(err)
+		}
+		count := 0
+		for _, err := range s.Journal(b.Context(), e.id, run.FirstSeq-1) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			count++
+		}
+		if count != 100 {
+			b.Fatal(count)
+		}
+	}
+}
+
+// benchLogs measures reading the logs of one operation, a hundredth of n.
+func benchLogs(b *testing.B, s state.Store, n int) {
+	e := deploy(b, s, "shop")
+	var c state.Commit
+	for i := range n {
+		c.Logs = append(c.Logs, chunk(fmt.Sprint("operation-", i%100), "a line of what an operation printed\n"))
+	}
+	e.commit(c)
+	b.ReportAllocs()
+	for b.Loop() {
+		count := 0
+		for _, err := range s.Logs(b.Context(), e.id, "operation-50", 0) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			count++
+		}
+		if count != n/100 {
+			b.Fatal(count)
+		}
+	}
+}
+
+// benchWatch measures the way of an entry from a commit to n watchers.
+func benchWatch(b *testing.B, s state.Store, n int) {
+	e := deploy(b, s, "shop")
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	seen := make(chan uint64, n)
+	for range n {
+		go func() {
+			for entry, err := range s.Watch(ctx, e.id, 0) {
+				if err == nil {
+					seen <- entry.Seq
+				}
+			}
+		}()
+	}
+	c := change(e, 0, 1)
+	var commits time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		start := time.Now()
+		revision, err := s.Commit(b.Context(), e.id, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		commits += time.Since(start)
+		c.Revision = revision
+		for range n {
+			<-seen
+		}
+	}
+	// What is left after the commit has returned.
+	b.ReportMetric(float64((b.Elapsed()-commits).Nanoseconds())/float64(b.N), "latency-ns/op")
+}
+
+// benchTrim measures the commit and the removal of n entries.
+func benchTrim(b *testing.B, s state.Store, n int) {
+	e := deploy(b, s, "shop")
+	c := change(e, 0, n)
+	c.Put = nil
+	b.ReportAllocs()
+	for b.Loop() {
+		e.commit(*c)
+		require.NoError(b, s.Trim(b.Context(), e.id, e.lease, 1<<63))
+	}
+}
+
+// benchExport measures an export of n instances and entries.
+func benchExport(b *testing.B, s state.Store, n int) {
+	e := deploy(b, s, "shop")
+	e.commit(*change(e, 0, n))
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, state.Export(b.Context(), s, e.id, io.Discard))
+	}
 }
 
 func benchInstances(b *testing.B, s state.Store, n int) {
