@@ -13,7 +13,7 @@ import (
 // an unmetError where it does not, and another error where it cannot be told.
 func (l *live) checkCondition(r *run, s *workflow.Step) error {
 	svc, inst := l.serviceOf(s), l.instances[s.Instance]
-	if inst == nil {
+	if inst == nil && s.Instance != "" {
 		return noInstance(s.Instance)
 	}
 	cond, err := workflow.FindCondition(svc.template, s.When)
@@ -28,11 +28,13 @@ func (l *live) checkCondition(r *run, s *workflow.Step) error {
 // unmetError says why a condition does not hold.
 type unmetError struct{ error }
 
-// examination evaluates a condition on the attributes of one instance.
+// examination evaluates a condition about one instance, or about the service.
 //
-// Source: TOSCA 1.3 section 3.6.25 (condition clauses).
+// Source: TOSCA 1.3 section 3.6.25 (condition clauses), TOSCA 2.0 section
+// 10.2.2 (boolean functions).
 type examination struct {
 	live *live
+	// inst is nil for a precondition of TOSCA 2.0, which is about the service.
 	inst *instance
 	// policy is that of the trigger whose condition it is; nil in a workflow.
 	policy *tosca.Policy
@@ -63,8 +65,36 @@ func (x examination) holds(c *tosca.Condition) error {
 		return nil
 	case "assert":
 		return x.assert(c)
+	case "expression":
+		return x.expression(c)
 	}
-	return errs.New(errs.InvalidArgument, "examine a condition", x.inst.ID, "unknown operator %q", c.Op)
+	return errs.New(errs.InvalidArgument, "examine a condition", x.subject(), "unknown operator %q", c.Op)
+}
+
+// expression evaluates a boolean expression of TOSCA 2.0.
+func (x examination) expression(c *tosca.Condition) error {
+	holds, err := c.Holds(x.entity(), x.env)
+	if err == nil && !holds {
+		return unmetError{fmt.Errorf("the condition at line %d does not hold for %s", c.Range.Start.Line, x.subject())}
+	}
+	return err
+}
+
+// entity is what the condition is about in the language.
+func (x examination) entity() tosca.Entity {
+	entity := tosca.Entity{Service: x.env.service.template}
+	if x.inst != nil {
+		entity = x.inst.entity(x.env.service.template)
+	}
+	entity.Policy = x.policy
+	return entity
+}
+
+func (x examination) subject() string {
+	if x.inst == nil {
+		return "the service"
+	}
+	return x.inst.ID
 }
 
 func (x examination) any(operands []*tosca.Condition) error {
@@ -83,12 +113,14 @@ func (x examination) any(operands []*tosca.Condition) error {
 }
 
 func (x examination) assert(c *tosca.Condition) error {
+	if x.inst == nil {
+		return errs.New(errs.InvalidArgument, "examine a condition", x.subject(), "a condition on the attribute %q has no target", c.Attribute)
+	}
 	value, err := x.live.attributeValue(x.inst, c.Attribute, x.env)
 	if err != nil {
 		return err
 	}
-	entity := x.inst.entity(x.env.service.template)
-	entity.Policy = x.policy
+	entity := x.entity()
 	err = tosca.Satisfies(value, nil, c.Constraints, func(v *tosca.Value) (any, error) { return v.Eval(entity, x.env) })
 	if err != nil {
 		return unmetError{fmt.Errorf("%s of %s: %w", c.Attribute, x.inst.ID, err)}

@@ -50,6 +50,13 @@ type Config struct {
 	// Without it they are not stored: sensitive inputs must be given to each
 	// call that needs them, in Request.Inputs or Options.Inputs.
 	Key []byte
+	// Functions evaluate the custom functions of TOSCA 2.0, by the name as it is
+	// called or declared: "ns:f" for "$ns:f". The arguments are data (nil, bool,
+	// int64, float64, string, []any, map[string]any) and the function's own; so
+	// must the result be, whatever its Go types of numbers, lists and maps. They
+	// may be called at any time, several at once, and should depend on nothing
+	// but the arguments. Templates may call them without defining them.
+	Functions map[string]func(args []any) (any, error)
 	// Observe is called with each event, in order, from one goroutine at a
 	// time for each run. It must not block for long, and must not call the engine.
 	Observe func(Event)

@@ -71,6 +71,9 @@ type OperationError struct {
 
 // Error prints "web_0: Standard.create on 10.0.0.7: message".
 func (e *OperationError) Error() string {
+	if e.Instance == "" && e.Operation == "" {
+		return fmt.Sprint(e.Err) // a precondition about the service
+	}
 	on := ""
 	if e.Host != "" {
 		on = " on " + e.Host

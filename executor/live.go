@@ -25,6 +25,7 @@ type live struct {
 	service   *service // nil while there is no template
 	old       *service // what an update replaces; nil otherwise
 	instances map[string]*instance
+	functions map[string]func([]any) (any, error) // Config.Functions
 }
 
 // service is a service template with what was given to it.

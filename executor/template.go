@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 
@@ -74,7 +75,7 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 	}
 	if t == nil {
 		var diags tosca.Diagnostics
-		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{})
+		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Functions: e.functionNames()})
 		if err := faults(diags); err != nil {
 			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
 		}
@@ -102,6 +103,10 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 		blob:           blob.Bytes(),
 	}, nil
 }
+
+// functionNames are the custom functions that templates may call without
+// defining them.
+func (e *Engine) functionNames() []string { return slices.Sorted(maps.Keys(e.cfg.Functions)) }
 
 // faults is the error that diagnostics amount to; nil where none is an error.
 func faults(diags tosca.Diagnostics) error {
@@ -142,7 +147,7 @@ func (e *Engine) stored(ctx context.Context, digest, entry string) (*loadedTempl
 	if err != nil {
 		return nil, errs.Wrap(err, doing, digest)
 	}
-	t, diags := tosca.Load(archive.FS(), entry, &tosca.Options{})
+	t, diags := tosca.Load(archive.FS(), entry, &tosca.Options{Functions: e.functionNames()})
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.FailedPrecondition, Op: doing, Subject: entry, Err: err,
 			Hint: "it was deployed by a release that was less strict"}
@@ -166,7 +171,7 @@ func (e *Engine) shaped(t *loadedTemplate, given map[string]any) (*loadedTemplat
 	if known := e.loaded.get(t.digest, t.entry, string(inputs)); known != nil {
 		return known, nil
 	}
-	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given})
+	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given, Functions: e.functionNames()})
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: t.entry, Err: err}
 	}

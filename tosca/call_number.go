@@ -229,16 +229,21 @@ type amount struct {
 	// base is the amount in the unit whose factor is 1; factor is that of unit.
 	base, factor *big.Rat
 	unit         string
-	// integer tells that the number must be whole.
-	integer bool
+	// smallest is the smallest unit of a type whose numbers must be whole; nil
+	// for others.
+	smallest *ScalarUnitDefinition
 }
 
 // write returns an amount in this one's unit. Where it has no finite decimal,
-// it is cut after 12 digits behind the point; a whole number is wanted for an
-// integer type.
+// it is cut after 12 digits behind the point. A number that must be whole, and
+// is not in this unit, is cut in the smallest one.
 func (a amount) write(base *big.Rat) string {
 	number := new(big.Rat).Quo(base, a.factor)
-	if a.integer || number.IsInt() {
+	if a.smallest != nil && !number.IsInt() {
+		a.unit = a.smallest.Name
+		number.Quo(base, a.smallest.exact)
+	}
+	if a.smallest != nil || number.IsInt() {
 		return new(big.Int).Quo(number.Num(), number.Denom()).String() + " " + a.unit
 	}
 	const digits = 12
@@ -334,7 +339,13 @@ func (sc *Schema) amount(s string) (amount, error) {
 		if err != nil {
 			return amount{}, err
 		}
-		return amount{base: u.base, factor: t.unit(u.Unit).exact, unit: u.Unit, integer: t.integer()}, nil
+		a := amount{base: u.base, factor: t.unit(u.Unit).exact, unit: u.Unit}
+		for i := range t.Units {
+			if unit := &t.Units[i]; t.integer() && (a.smallest == nil || unit.exact.Cmp(a.smallest.exact) < 0) {
+				a.smallest = unit
+			}
+		}
+		return a, nil
 	}
 	return anyAmount(s)
 }

@@ -16,7 +16,7 @@ import (
 var stringFunctions = []*function{
 	{name: "concat", from: 10, to: 13, min: 1, max: Unbounded, pure: true, listOnly: true, gives: "string",
 		usage: "concat: [text, text, ...]", section: "4.3.1", eval: evalConcat},
-	{name: "concat", from: 20, to: 20, min: 1, max: Unbounded, pure: true, takes: []kindSet{scalarOrList}, same: true,
+	{name: "concat", from: 20, to: 20, min: 1, max: Unbounded, pure: true, takes: []kindSet{scalarOrList}, typeOf: typeOfConcat,
 		usage: "concat: [text or list, ...]", section: "10.2.3.2", eval: evalConcatLists},
 	{name: "join", from: 10, to: 13, min: 1, max: 2, pure: true, listOnly: true, takes: []kindSet{listKind, textKind}, gives: "string",
 		usage: "join: [[text, text, ...], delimiter]", section: "4.3.2", eval: evalJoin},
@@ -62,6 +62,23 @@ func evalConcatLists(e *evaluation, c *Call, args []any) (any, error) {
 		joined = append(joined, list...)
 	}
 	return joined, nil
+}
+
+// typeOfConcat is a list of the arguments' type, or a string where one argument
+// is no list.
+func typeOfConcat(t typing, c *Call) *Schema {
+	lists := true
+	for _, arg := range c.Args {
+		have := t.kinds(arg)
+		if have&listKind == 0 {
+			return schemaNamed("string")
+		}
+		lists = lists && have == listKind
+	}
+	if !lists {
+		return nil
+	}
+	return t.common(c.Args, 0)
 }
 
 func evalJoin(_ *evaluation, _ *Call, args []any) (any, error) {

@@ -145,11 +145,15 @@ func (c *compiler) preconditions(w *tosca.Workflow, prefix string, after []int) 
 		if pre.Condition == nil {
 			continue
 		}
+		n := strconv.Itoa(i)
+		if pre.Target == "" && pre.Condition.Op == "expression" {
+			checks = append(checks, c.add(Step{ID: prefix + "precondition." + n, Kind: Check, When: place("workflows", w.Name, "preconditions", n)}, after))
+			continue
+		}
 		targets, err := c.targets(w.Name, pre.Target, pre.TargetRelationship)
 		if err != nil {
 			return nil, err
 		}
-		n := strconv.Itoa(i)
 		for _, on := range targets {
 			checks = append(checks, c.add(Step{ID: prefix + "precondition." + n + "." + on.id, Kind: Check,
 				Instance: on.id, When: place("workflows", w.Name, "preconditions", n)}, after))

@@ -85,7 +85,8 @@ type Step struct {
 	// the nested workflow.
 	Scope []string `json:"scope,omitempty"`
 	// When is the place in the template of the condition of a Check or Filter,
-	// on the attributes of Instance: see FindCondition.
+	// about Instance: see FindCondition. A precondition of TOSCA 2.0 is a Check
+	// without an instance: it is about the service.
 	When string `json:"when,omitempty"`
 	// Guard is the ID of a Filter before this step. Where its condition did
 	// not hold, this step does nothing and counts as succeeded; a Filter that

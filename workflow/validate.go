@@ -68,7 +68,7 @@ func (s *Step) validate(i int) error {
 			return invalid("step %q sets a state, but lacks its instance or the state", s.ID)
 		}
 	case Check, Filter:
-		if s.Instance == "" || s.When == "" {
+		if s.Instance == "" && s.Kind == Filter || s.When == "" {
 			return invalid("step %q examines a condition, but lacks its instance or the condition", s.ID)
 		}
 	case Join:
