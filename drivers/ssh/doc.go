@@ -6,9 +6,11 @@
 // connection: what it prints and how it ends is in files, which the driver
 // follows. So an operation survives a broken connection, and Recover finds it again
 // after a crash of the orchestrator. When it has ended, its files and inputs
-// are removed at once, and the rest (how it ended and what it printed)
-// half a minute later or by Close, which an engine's owner calls after the
-// engine's. Config.WorkDir itself stays.
+// are removed at once, and the rest (how it ended and what it printed) when its
+// outcome is recorded (executor.Forgetter): a few seconds later, or by Close,
+// which an engine's owner calls after the engine's. Config.WorkDir itself stays.
+// What killed programs have left there, and nobody has asked for within a week,
+// goes with the folders that a later one removes.
 //
 // A host needs an SSH server with SFTP, a POSIX shell, and what the scripts need.
 package ssh

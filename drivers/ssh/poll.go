@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +106,7 @@ func (d *Driver) ended(ctx context.Context, operation string, k known, h handle)
 		}
 	}
 	d.forget(operation)
-	d.discard(k.host, h.Dir)
+	d.keep(k.host, h.Dir)
 	return statusOf(ctx, res, h.Script, words), nil
 }
 
@@ -127,9 +128,31 @@ func lastWords(ftp *sftp.Client, name string, redact *strings.Replacer) string {
 	return lines.Tail()
 }
 
-// keepEnded is how long the folder of an ended operation is kept, so that
-// Recover finds it should this process crash before the outcome is recorded.
-const keepEnded = 30 * time.Second
+const (
+	// collect is how long folders to be removed are collected, so that one
+	// session removes many.
+	collect = 5 * time.Second
+	// keepDays is how many days the folder of an ended operation stays that
+	// nobody has asked for, since the process that began it was killed.
+	keepDays = 7
+	// trusted is for how long it means that an operation never began when its
+	// host has no folder of it. It is shorter than keepDays.
+	trusted = 5 * 24 * time.Hour
+)
+
+// kept is the folder of an ended operation.
+type kept struct {
+	host transport.Host
+	dir  string
+}
+
+// keep leaves the folder of an ended operation until its outcome is recorded:
+// Recover needs it, should this process crash before.
+func (d *Driver) keep(host transport.Host, dir string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept[path.Base(dir)] = kept{host, dir}
+}
 
 // trash are the folders on one host that are to be removed.
 type trash struct {
@@ -151,7 +174,7 @@ func (d *Driver) discard(host transport.Host, dir string) {
 		t = &trash{host: host}
 		d.trash[string(key)] = t
 		d.wg.Add(1)
-		t.timer = time.AfterFunc(keepEnded, func() {
+		t.timer = time.AfterFunc(collect, func() {
 			defer d.wg.Done()
 			d.take(string(key))
 		})
@@ -185,7 +208,7 @@ func (d *Driver) take(key string) {
 	client, err := d.pool.Get(ctx, t.host)
 	if err == nil {
 		defer client.Release()
-		_, err = shell(ctx, client, lookFor(removeProgram, t.dirs))
+		_, err = shell(ctx, client, lookFor(removeProgram, t.dirs), "base", d.config.WorkDir, "days", strconv.Itoa(keepDays))
 	}
 	if err != nil {
 		d.config.Logger.Warn("cannot remove the folders of ended operations", "host", t.host.String(), "folders", len(t.dirs), "error", err)

@@ -226,6 +226,6 @@ func (r *remote) outcome(ctx context.Context, f *follower, res result) executor.
 	if words == "" {
 		words = f.stdout.lines.Tail()
 	}
-	r.driver.discard(r.host, r.dir)
+	r.driver.keep(r.host, r.dir)
 	return statusOf(ctx, res, r.op.Primary.Path, words)
 }

@@ -128,9 +128,15 @@ kill -s TERM -- "-$pid" 2>/dev/null
 ) </dev/null >/dev/null 2>&1 &
 `
 
-// removeProgram removes folders.
-const removeProgram = `
+// removeProgram removes folders, and those of operations that ended long ago
+// and were never asked for: the processes that began them were killed.
+const removeProgram = states + `
 for dir in $dirs; do rm -rf -- "$dir"; done
+cd && cd -- "$base" 2>/dev/null || exit 0
+find "$(pwd)" -mindepth 1 -maxdepth 1 -type d -name '*.*' -mtime "+$days" 2>/dev/null | while IFS= read -r dir; do
+	[ -f "$dir/stdout" ] && [ -f "$dir/outputs" ] || continue
+	[ "$(state "$dir")" = running ] || rm -rf -- "$dir"
+done
 `
 
 // runProgram returns the file run for a job.

@@ -59,6 +59,9 @@ type Driver struct {
 	// known has what handles do not hold of the operations that this process
 	// has begun or recovered.
 	known map[string]known
+	// kept are the folders of ended operations, by name, that Recover needs
+	// until the outcome is recorded.
+	kept  map[string]kept
 	trash map[string]*trash
 	wg    sync.WaitGroup
 }
@@ -84,7 +87,7 @@ func New(config Config) *Driver {
 		config.Transport.Logger = config.Logger
 	}
 	return &Driver{config: config, pool: transport.NewPool(config.Transport),
-		known: map[string]known{}, trash: map[string]*trash{}}
+		known: map[string]known{}, kept: map[string]kept{}, trash: map[string]*trash{}}
 }
 
 // Name returns "ssh".
@@ -186,6 +189,10 @@ func (d *Driver) Recover(ctx context.Context, op *executor.Operation) (executor.
 	}
 	switch found[0].state {
 	case stateNone:
+		if !op.Began.IsZero() && time.Since(op.Began) > trusted {
+			return executor.Status{State: executor.Lost, Err: errs.New(errs.Failed, "find", op.Interface+"."+op.Name,
+				"it began more than %v ago, and the host has nothing of it any more", trusted)}, nil
+		}
 		return executor.Status{State: executor.NotStarted}, nil
 	case stateRunning:
 		return d.running(op, dir), nil
@@ -229,8 +236,21 @@ func (d *Driver) Cancel(ctx context.Context, h executor.Handle) error {
 	return d.cancel(ctx, client, data.Dir)
 }
 
-// Close removes what ended operations have left on their hosts, waiting ten
-// seconds at most, and ends all connections. Operations that still run go on.
+// Forget removes the folder of an operation whose outcome is recorded, a few
+// seconds later and together with others on the host.
+func (d *Driver) Forget(op *executor.Operation) {
+	d.mu.Lock()
+	k, ok := d.kept[name(op)]
+	delete(d.kept, name(op))
+	d.mu.Unlock()
+	if ok {
+		d.discard(k.host, k.dir)
+	}
+}
+
+// Close removes what operations have left on their hosts whose outcome is
+// recorded (Forget), waiting ten seconds at most, and ends all connections.
+// Operations that still run go on.
 func (d *Driver) Close() error {
 	d.empty()
 	d.wg.Wait()
@@ -238,7 +258,10 @@ func (d *Driver) Close() error {
 	return nil
 }
 
-var _ executor.Driver = (*Driver)(nil)
+var (
+	_ executor.Driver    = (*Driver)(nil)
+	_ executor.Forgetter = (*Driver)(nil)
+)
 
 // lost is the error of an operation that nobody can tell the end of.
 func lost(subject string) error {

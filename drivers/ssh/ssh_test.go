@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -13,7 +14,12 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(killedChild); what != "" {
+		os.Exit(runChild(what))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // config returns how to reach server.
 func config(t testing.TB, server *lab.Server) ssh.Config {
