@@ -67,7 +67,11 @@ func (r *reader) implicitProfiles(v *versionTable) []*document {
 	if !r.entry.v2() {
 		name = r.entry.profile
 	}
-	return []*document{simpleProfile(name), builtinProfile(profile.Orchestrator)}
+	list := []*document{simpleProfile(name), builtinProfile(profile.Orchestrator)}
+	if v.extension != "" {
+		list = append(list, builtinProfile(v.extension))
+	}
+	return list
 }
 
 // simpleProfile is the profile of a version of 1.x.

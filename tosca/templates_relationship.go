@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
@@ -176,7 +177,7 @@ func (b *builder) definedRelationship(w *wanted, r *Requirement) *RelationshipTy
 			name = "network.BindsTo"
 		}
 	}
-	for _, candidate := range []string{"tosca.relationships." + name, name} {
+	for _, candidate := range []string{"tosca.relationships." + name, name, strings.TrimPrefix(name, "network.")} {
 		if decl := d.lookup(relationshipKind, candidate); decl != nil {
 			return decl.typ.(*RelationshipType)
 		}

@@ -1,6 +1,10 @@
 package tosca
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/tosca/profile"
+)
 
 // versionTable is what differs between the versions of the language. The
 // phases ask it instead of asking for a version.
@@ -17,6 +21,8 @@ type versionTable struct {
 	// profile is the built-in profile that every file imports by itself; empty
 	// where a profile must be imported.
 	profile string
+	// extension is a further built-in profile that such files see.
+	extension string
 	// requirementOccurrences is what a requirement definition means that does not say.
 	requirementOccurrences Occurrences
 
@@ -47,7 +53,7 @@ var simple = versionTable{
 }
 
 var versions = []*versionTable{
-	simpleVersion(10), simpleVersion(11), simpleVersion(12), simpleVersion(13),
+	simpleVersion(10), simpleVersion(11), simpleVersion(12), simpleVersion(13), nfvVersion(),
 	{
 		name:                   "tosca_2_0",
 		level:                  20,
@@ -77,11 +83,22 @@ func simpleVersion(level int) *versionTable {
 	return &v
 }
 
+// nfvVersion is the language of the Simple Profile for NFV 1.0, which is TOSCA
+// 1.2 with further types.
+func nfvVersion() *versionTable {
+	v := simpleVersion(12)
+	v.name, v.extension = "tosca_simple_profile_for_nfv_1_0", profile.NFV
+	return v
+}
+
 // versionNamed returns the table of a tosca_definitions_version, or nil.
 func versionNamed(name string) *versionTable {
 	name = strings.TrimSpace(name)
 	if name == "tosca_simple_yaml_1_0_0" {
 		name = "tosca_simple_yaml_1_0" // the name of early drafts
+	}
+	if name == "tosca_simple_profile_for_nfv_1_0_0" {
+		name = "tosca_simple_profile_for_nfv_1_0"
 	}
 	for _, v := range versions {
 		if v.name == name {

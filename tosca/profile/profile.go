@@ -10,6 +10,12 @@ var files embed.FS
 // every template of TOSCA 1.x.
 const Orchestrator = "orchestrator"
 
+// NFV is the name of the profile of the TOSCA Simple Profile for Network
+// Functions Virtualization 1.0. Templates of TOSCA 2.0 import it; those whose
+// tosca_definitions_version is tosca_simple_profile_for_nfv_1_0 see it by
+// themselves.
+const NFV = "org.oasis-open.simple-for-nfv:1.0"
+
 // names lists the profiles: the value of tosca_definitions_version for TOSCA
 // 1.x, whose profile is imported by itself, and the profile's name for TOSCA
 // 2.0, whose templates import it. The specification's examples call the Simple
@@ -21,6 +27,7 @@ var names = []struct{ name, file string }{
 	{"tosca_simple_yaml_1_3", "tosca_simple_yaml_1_3.yaml"},
 	{"org.oasis-open.tosca.simple:2.0", "simple_2_0.yaml"},
 	{"org.oasis-open.simple:2.0", "simple_2_0.yaml"},
+	{NFV, "simple_for_nfv_1_0.yaml"},
 	{Orchestrator, "orchestrator.yaml"},
 }
 
