@@ -27,8 +27,6 @@ func (t *NodeType) IsA(name string) bool {
 	return false
 }
 
-func (t *NodeType) header() *TypeHeader { return &t.TypeHeader }
-
 func (t *NodeType) isA(other *NodeType) bool {
 	for ; t != nil; t = t.Parent {
 		if sameType(&t.TypeHeader, &other.TypeHeader) {
@@ -48,8 +46,6 @@ func (t *RelationshipType) IsA(name string) bool {
 	return false
 }
 
-func (t *RelationshipType) header() *TypeHeader { return &t.TypeHeader }
-
 func (t *RelationshipType) isA(other *RelationshipType) bool {
 	for ; t != nil; t = t.Parent {
 		if sameType(&t.TypeHeader, &other.TypeHeader) {
@@ -68,8 +64,6 @@ func (t *CapabilityType) IsA(name string) bool {
 	}
 	return false
 }
-
-func (t *CapabilityType) header() *TypeHeader { return &t.TypeHeader }
 
 func (t *CapabilityType) isA(other *CapabilityType) bool {
 	for ; t != nil; t = t.Parent {

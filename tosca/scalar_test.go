@@ -3,6 +3,7 @@ package tosca
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -196,5 +197,67 @@ func FuzzScalarUnit(f *testing.F) {
 			require.NoError(t, err)
 			require.Zero(t, order, s)
 		}
+	})
+}
+
+const scalarTypes = `
+tosca_definitions_version: tosca_2_0
+data_types:
+  Length: { derived_from: scalar, units: { m: 1, ft: 0.3048 } }
+  Mass: { derived_from: scalar, units: { g: 1 }, prefixes: { "": 1, k: 1000, m: 0.001 }, canonical_unit: kg }
+`
+
+func TestScalarTypes(t *testing.T) {
+	t.Parallel()
+	st, ds := loadText(t, scalarTypes)
+	require.Empty(t, report(ds))
+	mass, length := st.Types.Data["Mass"].Scalar, st.Types.Data["Length"].Scalar
+	require.Equal(t, "kg", mass.CanonicalUnit)
+	require.Equal(t, "m", length.CanonicalUnit)
+	require.Equal(t, []string{"g", "kg", "mg"}, mass.unitNames())
+	require.InDelta(t, 1e-3, mass.Units[2].Multiplier, 0)
+
+	heavy, err := mass.Parse("1.5 kg")
+	require.NoError(t, err)
+	require.InDelta(t, 1500, heavy.Base(), 0)
+	require.Equal(t, "1.5 kg", heavy.String())
+	same, err := mass.Parse("15e5 mg")
+	require.NoError(t, err)
+	order, err := heavy.Compare(same)
+	require.NoError(t, err)
+	require.Zero(t, order)
+	inGrams, err := heavy.In("g")
+	require.NoError(t, err)
+	require.InDelta(t, 1500, inGrams, 0)
+	_, err = heavy.In("lb")
+	require.ErrorContains(t, err, "is no unit of Mass")
+
+	long, err := length.Parse("1 m")
+	require.NoError(t, err)
+	_, err = heavy.Compare(long)
+	require.ErrorContains(t, err, "cannot be compared")
+
+	number, err := mass.scalarOf(int64(2))
+	require.NoError(t, err)
+	require.Equal(t, "2 kg", number.String(), "a number is in the canonical unit")
+}
+
+func FuzzScalarType(f *testing.F) {
+	for _, seed := range []string{"1 m", "0x1F ft", "-1.5e3 m", "1e999 m", "1  \t ft", "m", "1", "", ".inf m", "0o17 m"} {
+		f.Add(seed)
+	}
+	st, _ := Load(fstest.MapFS{"service.yaml": &fstest.MapFile{Data: []byte(scalarTypes)}}, "service.yaml", nil)
+	length := st.Types.Data["Length"].Scalar
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := length.Parse(s)
+		if err != nil {
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		again, err := length.Parse(u.String())
+		require.NoError(t, err)
+		order, err := u.Compare(again)
+		require.NoError(t, err)
+		require.Zero(t, order)
 	})
 }

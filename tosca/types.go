@@ -341,17 +341,6 @@ func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
 	}
 }
 
-// typesNamed returns the types of a list of names.
-func typesNamed[T any](d *document, kind typeKind, n *yamlx.Node, what string) []*T {
-	var out []*T
-	for _, item := range d.strings(n, what) {
-		if t := typeNamed[T](d, kind, item); t != nil {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // nameNormative gives the types of a built-in profile their other names.
 //
 // Source: TOSCA 1.3 section 3.1 and the tables of section 5: a normative type

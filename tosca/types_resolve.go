@@ -338,7 +338,6 @@ func (r *typeResolver) relationshipType(d *document, n *yamlx.Node, x *Relations
 func narrowed[T interface {
 	comparable
 	isA(T) bool
-	header() *TypeHeader
 }](r *typeResolver, d *document, kind typeKind, n *yamlx.Node, what string, inherited []T) []T {
 	var list []T
 	var nodes []*yamlx.Node
@@ -354,7 +353,7 @@ func narrowed[T interface {
 	r.afterTypes(func() {
 		for i, t := range list {
 			if !slices.ContainsFunc(inherited, t.isA) {
-				dia := d.badRefinement(nodes[i], "%s is not among the inherited %s and derives from none of them", t.header().Name, what)
+				dia := d.badRefinement(nodes[i], "%s is not among the inherited %s and derives from none of them", nodes[i].Text, what)
 				if !d.v.v2() {
 					dia.Severity, dia.Code = Warning, codeLooseRefinement
 				}
