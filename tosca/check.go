@@ -377,6 +377,9 @@ func (c *checker) workflows() {
 			if nodes, ok := c.named(s.Target); ok {
 				targets = nodes
 			}
+			if absent := c.t.absent[s.Target]; absent != nil {
+				targets = []*NodeTemplate{absent}
+			}
 			c.stepCalls(w, s)
 			for _, a := range s.Activities {
 				switch {

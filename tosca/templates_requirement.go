@@ -425,7 +425,7 @@ func (b *builder) unfulfilled(w *wanted, candidates []*NodeTemplate, want *NodeT
 			return // the fault is told more exactly
 		}
 	}
-	dangling := d.v.v2() && !named
+	dangling := d.v.v2() && (!named || b.onlyFiltered(w, candidates))
 	report := d.errorf
 	if dangling {
 		report = d.warnf
@@ -478,6 +478,14 @@ func (b *builder) nodeNames() []string {
 	names := sortedKeys(b.drafts)
 	b.index["names"] = names
 	return names
+}
+
+// onlyFiltered tells whether nodes would fit but for the node filters, which
+// may depend on what only a deployment knows.
+func (b *builder) onlyFiltered(w *wanted, candidates []*NodeTemplate) bool {
+	free := *w
+	free.filters = nil
+	return len(w.filters) > 0 && slices.ContainsFunc(candidates, func(n *NodeTemplate) bool { return b.fits(&free, n, nil) })
 }
 
 // fits tells whether a node can be the target of a requirement.

@@ -88,6 +88,9 @@ func newCompiler(p *planner, op string, t *tosca.ServiceTemplate) *compiler {
 		groups:  make(map[string]*tosca.Group, len(t.Groups)),
 		created: map[*tosca.NodeTemplate]bool{},
 	}
+	for _, n := range t.Absent() {
+		c.nodes[n.Name] = nil // known, but nothing to do
+	}
 	for _, n := range t.Nodes {
 		c.nodes[n.Name] = append(c.nodes[n.Name], n)
 	}
@@ -230,7 +233,7 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 			}
 		}
 	}
-	if requirement != "" && len(targets) == 0 {
+	if requirement != "" && len(nodes) > 0 && len(targets) == 0 {
 		return nil, c.fail(errs.InvalidArgument, where, "its target %q has no requirement %q", name, requirement)
 	}
 	return targets, nil
