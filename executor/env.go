@@ -85,6 +85,9 @@ func (l *live) instanceOf(of tosca.Entity) *instance {
 // Attribute returns an attribute that was given a value at run time, or one of
 // those that every instance has: tosca_id, tosca_name and state.
 func (e env) Attribute(of tosca.Entity, capability, name string) (any, bool, error) {
+	if value, ok, err := of.MappedAttribute(capability, name, e); ok || err != nil {
+		return value, ok, err
+	}
 	inst := e.live.instanceOf(of)
 	if inst == nil {
 		return nil, false, nil

@@ -131,7 +131,7 @@ func computesOf(n *tosca.NodeTemplate) []*tosca.NodeTemplate {
 func hostedOn(n *tosca.NodeTemplate) *tosca.NodeTemplate {
 	for _, r := range n.Requirements {
 		if r.Relationship != nil && isHostedOn(r.Relationship.Type) {
-			return r.Target
+			return r.Provider()
 		}
 	}
 	return nil

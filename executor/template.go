@@ -33,6 +33,8 @@ type loadedTemplate struct {
 	inputs   string
 	template *tosca.ServiceTemplate
 	files    fs.FS
+	// definitions are what tosca.Options.Definitions must be.
+	definitions []string
 }
 
 func (c *templateCache) get(digest, entry, inputs string) *loadedTemplate {
@@ -75,7 +77,7 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 	}
 	if t == nil {
 		var diags tosca.Diagnostics
-		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Functions: e.functionNames()})
+		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Definitions: definitions(archive), Functions: e.functionNames()})
 		if err := faults(diags); err != nil {
 			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
 		}
@@ -99,7 +101,7 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 		return nil, err
 	}
 	return &packed{
-		loadedTemplate: &loadedTemplate{digest: digestOf(blob.Bytes()), entry: archive.Entry(), template: t, files: files.FS()},
+		loadedTemplate: &loadedTemplate{digest: digestOf(blob.Bytes()), entry: archive.Entry(), template: t, files: files.FS(), definitions: definitions(archive)},
 		blob:           blob.Bytes(),
 	}, nil
 }
@@ -107,6 +109,12 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 // functionNames are the custom functions that templates may call without
 // defining them.
 func (e *Engine) functionNames() []string { return slices.Sorted(maps.Keys(e.cfg.Functions)) }
+
+// definitions are the further service templates of an archive: all that there
+// are for nodes that are substituted.
+func definitions(a *csar.Archive) []string {
+	return append([]string{}, a.OtherDefinitions()...)
+}
 
 // faults is the error that diagnostics amount to; nil where none is an error.
 func faults(diags tosca.Diagnostics) error {
@@ -147,12 +155,12 @@ func (e *Engine) stored(ctx context.Context, digest, entry string) (*loadedTempl
 	if err != nil {
 		return nil, errs.Wrap(err, doing, digest)
 	}
-	t, diags := tosca.Load(archive.FS(), entry, &tosca.Options{Functions: e.functionNames()})
+	t, diags := tosca.Load(archive.FS(), entry, &tosca.Options{Definitions: definitions(archive), Functions: e.functionNames()})
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.FailedPrecondition, Op: doing, Subject: entry, Err: err,
 			Hint: "it was deployed by a release that was less strict"}
 	}
-	loaded := &loadedTemplate{digest: digest, entry: entry, template: t, files: archive.FS()}
+	loaded := &loadedTemplate{digest: digest, entry: entry, template: t, files: archive.FS(), definitions: definitions(archive)}
 	e.loaded.put(loaded)
 	return loaded, nil
 }
@@ -171,11 +179,11 @@ func (e *Engine) shaped(t *loadedTemplate, given map[string]any) (*loadedTemplat
 	if known := e.loaded.get(t.digest, t.entry, string(inputs)); known != nil {
 		return known, nil
 	}
-	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given, Functions: e.functionNames()})
+	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given, Definitions: t.definitions, Functions: e.functionNames()})
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: t.entry, Err: err}
 	}
-	loaded := &loadedTemplate{digest: t.digest, entry: t.entry, inputs: string(inputs), template: template, files: t.files}
+	loaded := &loadedTemplate{digest: t.digest, entry: t.entry, inputs: string(inputs), template: template, files: t.files, definitions: t.definitions}
 	e.loaded.put(loaded)
 	return loaded, nil
 }
@@ -287,10 +295,27 @@ func (l *live) learnSecrets() {
 				l.secrets.Add(v)
 			}
 		}
+		for _, n := range s.template.Nodes {
+			if n.Substitution != nil {
+				l.learnArguments(s, n.Substitution)
+			}
+		}
 		for _, a := range s.sensitive {
 			if v, err := l.eval(s, a.value, a.of); err == nil {
 				l.secrets.Add(v)
 			}
+		}
+	}
+}
+
+// learnArguments collects the sensitive inputs of a service that substitutes a node.
+func (l *live) learnArguments(s *service, inner *tosca.ServiceTemplate) {
+	for _, p := range inner.Inputs {
+		if !p.Sensitive {
+			continue
+		}
+		if v, ok, err := inner.InputValue(p.Name, env{live: l, service: s}); ok && err == nil {
+			l.secrets.Add(v)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type DiffOptions struct {
 // templates with these changes for each:
 //
 //	types         [old, new]
+//	substitution  [old, new]: the files of the services that substitute it
 //	properties    Diff of values: [old, new]
 //	requirements  Diff by name: target [old, new],
 //	              relationship: types, properties, interfaces
@@ -111,6 +112,9 @@ func (c *comparer) node(old, new *tosca.NodeTemplate) any {
 	if a, b := nodeTypeName(old), nodeTypeName(new); a != b {
 		d.put("types", pair(a, b))
 	}
+	if a, b := substitutionName(old), substitutionName(new); a != b {
+		d.put("substitution", pair(a, b))
+	}
 	d.put("properties", from.assignments(old.Properties, new.Properties))
 	d.put("requirements", compareNamed(old.Requirements, new.Requirements, requirementName, c.requirement))
 	d.put("capabilities", compareNamed(old.Capabilities, new.Capabilities,
@@ -122,6 +126,14 @@ func (c *comparer) node(old, new *tosca.NodeTemplate) any {
 		}))
 	d.put("interfaces", from.interfaces(old.Interfaces, new.Interfaces, old.Artifacts, new.Artifacts))
 	return d
+}
+
+// substitutionName is the file of the service that substitutes a node.
+func substitutionName(n *tosca.NodeTemplate) string {
+	if n.Substitution == nil {
+		return ""
+	}
+	return n.Substitution.File
 }
 
 func nodeTypeName(n *tosca.NodeTemplate) string {
@@ -215,6 +227,11 @@ func addDependencies(nodes *Diff, new *tosca.ServiceTemplate) {
 		for _, r := range n.Requirements {
 			if r.Target != nil && redone[nodeName(r.Target)] && !slices.Contains(on, nodeName(r.Target)) {
 				on = append(on, nodeName(r.Target))
+			}
+		}
+		for _, part := range parts(n) {
+			if redone[nodeName(part)] && !slices.Contains(on, nodeName(part)) {
+				on = append(on, nodeName(part))
 			}
 		}
 		if on != nil && !added[nodeName(n)] {

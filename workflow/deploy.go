@@ -26,7 +26,9 @@ import (
 // made after a crash misses none. Where a target is started again under a
 // source that is started already, target_changed is called on the source.
 //
-// Only what has an implementation, or is claimed (see Options), takes a step.
+// Only what has an implementation, or is claimed (see Options), takes a step. A
+// node that a service substitutes has no operations of its own: it is started
+// when all nodes of that service are (TOSCA 2.0 section 15).
 //
 // The error has code InvalidArgument where requirements have no target
 // (tosca.ServiceTemplate.Dangling) or form a cycle, or two instances would have the same ID.
@@ -57,7 +59,7 @@ func deployNodes(nodes []*tosca.NodeTemplate) pass {
 			if p.current[id] == Started {
 				p.notifySource(rels)
 			} else {
-				p.done[id] = p.deployNode(n, id, rels, p.targetsDone(rels))
+				p.done[id] = p.deployNode(n, id, rels, append(p.targetsDone(rels), p.partsDone(n)...))
 			}
 		}
 		return nil
@@ -97,6 +99,18 @@ func (p *planner) targetsDone(rels []relationship) []int {
 	var after []int
 	for _, r := range rels {
 		if i, ok := p.done[r.target]; ok {
+			after = append(after, i)
+		}
+	}
+	return after
+}
+
+// partsDone are the steps after which the nodes of the service that substitutes
+// a node are started, as far as they are not already.
+func (p *planner) partsDone(n *tosca.NodeTemplate) []int {
+	var after []int
+	for _, part := range parts(n) {
+		if i, ok := p.done[NodeID(part.Name, part.Index)]; ok {
 			after = append(after, i)
 		}
 	}

@@ -23,7 +23,8 @@ func fulfilled(t *tosca.ServiceTemplate) error {
 }
 
 // order returns the node templates in order of declaration, except that the
-// targets of a node's requirements come before the node. A cycle is an error
+// targets of a node's requirements come before the node, and so do the nodes of
+// the service that substitutes it. A cycle is an error
 // that names its nodes.
 func order(t *tosca.ServiceTemplate) ([]*tosca.NodeTemplate, error) {
 	o := ordering{place: make(map[*tosca.NodeTemplate]int, len(t.Nodes)), nodes: make([]*tosca.NodeTemplate, 0, len(t.Nodes))}
@@ -37,6 +38,15 @@ func order(t *tosca.ServiceTemplate) ([]*tosca.NodeTemplate, error) {
 		}
 	}
 	return o.nodes, nil
+}
+
+// parts are the nodes of the service that substitutes a node: it is there when
+// they all are. It has no operations of its own.
+func parts(n *tosca.NodeTemplate) []*tosca.NodeTemplate {
+	if n.Substitution == nil {
+		return nil
+	}
+	return n.Substitution.Nodes
 }
 
 // ordering is an order in the making.
@@ -69,6 +79,11 @@ func (o *ordering) visit(n *tosca.NodeTemplate) []string {
 			if cycle := o.visit(r.Target); cycle != nil {
 				return cycle
 			}
+		}
+	}
+	for _, part := range parts(n) {
+		if cycle := o.visit(part); cycle != nil {
+			return cycle
 		}
 	}
 	o.path = o.path[:len(o.path)-1]

@@ -51,6 +51,9 @@ func (c nodeCalls) has(operation string) bool { return slices.Contains(c.operati
 func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCalls {
 	i := standardInterface(n)
 	c := nodeCalls{iface: "Standard"}
+	if n.Substitution != nil {
+		return c
+	}
 	if i != nil {
 		c.iface = i.Name
 	}

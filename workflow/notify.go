@@ -119,6 +119,9 @@ func (c *compiler) filterTargets(pt policyTrigger) []*tosca.NodeTemplate {
 	}
 	if len(pt.policy.Targets) == 0 && len(pt.policy.TargetGroups) == 0 {
 		candidates = c.t.Nodes
+		if own := pt.policy.Service(); own != nil {
+			candidates = own.Nodes // the policy may be one of a service that substitutes a node
+		}
 	}
 	var nodes []*tosca.NodeTemplate
 	seen := make(map[*tosca.NodeTemplate]bool, len(candidates))

@@ -52,6 +52,10 @@ func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
 			for _, r := range rels {
 				dependents[r.target] = append(dependents[r.target], p.done[id])
 			}
+			for _, part := range parts(n) {
+				of := NodeID(part.Name, part.Index)
+				dependents[of] = append(dependents[of], p.done[id])
+			}
 		}
 		return nil
 	}

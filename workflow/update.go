@@ -99,7 +99,8 @@ func redoneNodes(old, new *tosca.ServiceTemplate, diff *Diff) map[string]bool {
 	return redone
 }
 
-// sourcesByTarget finds, for each node, the nodes with a requirement for it.
+// sourcesByTarget finds, for each node, the nodes with a requirement for it, and
+// those that a service substitutes which it is a part of.
 func sourcesByTarget(t *tosca.ServiceTemplate) map[*tosca.NodeTemplate][]*tosca.NodeTemplate {
 	sources := make(map[*tosca.NodeTemplate][]*tosca.NodeTemplate, len(t.Nodes))
 	for _, n := range t.Nodes {
@@ -107,6 +108,9 @@ func sourcesByTarget(t *tosca.ServiceTemplate) map[*tosca.NodeTemplate][]*tosca.
 			if r.Target != nil {
 				sources[r.Target] = append(sources[r.Target], n)
 			}
+		}
+		for _, part := range parts(n) {
+			sources[part] = append(sources[part], n)
 		}
 	}
 	return sources

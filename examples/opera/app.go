@@ -180,7 +180,7 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 	if err != nil {
 		return nil, err
 	}
-	opts := &tosca.Options{Inputs: inputs, CheckInputs: checkInputs}
+	opts := &tosca.Options{Inputs: inputs, CheckInputs: checkInputs, Definitions: append([]string{}, archive.OtherDefinitions()...)}
 	end, err := f.imports(opts)
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())

@@ -68,7 +68,7 @@ func (f *instanceFlags) diff(ctx context.Context, path string, templateOnly bool
 	if err != nil {
 		return nil, err
 	}
-	t, _ := tosca.Load(old.FS(), old.Entry(), &tosca.Options{Inputs: inputs})
+	t, _ := tosca.Load(old.FS(), old.Entry(), &tosca.Options{Inputs: inputs, Definitions: append([]string{}, old.OtherDefinitions()...)})
 	return workflow.Compare(t, src.template, workflow.DiffOptions{OldFiles: old.FS(), NewFiles: src.archive.FS()})
 }
 

@@ -153,7 +153,7 @@ func archiveFacts(path string, facts *facts) error {
 			facts.contentRoot = abs
 		}
 	}
-	t, diags := tosca.Load(archive.FS(), archive.Entry(), nil)
+	t, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Definitions: append([]string{}, archive.OtherDefinitions()...)})
 	facts.valid = !diags.HasErrors()
 	if t != nil {
 		facts.name, facts.author, facts.version, facts.hasTemplate = t.Name, t.Author, t.TemplateVersion, true
