@@ -295,16 +295,20 @@ func (d *document) repository(f yamlx.Field) *Repository {
 
 // profiles holds the built-in profiles, each parsed once a process and
 // immutable from then on.
-var profiles sync.Map // file to func() *document
+var profiles sync.Map // name and file to func() *document
 
 // builtinProfile returns a built-in profile with its types resolved, or nil
 // where there is none of that name.
 func builtinProfile(name string) *document {
+	if once, ok := profiles.Load(name); ok {
+		return once.(func() *document)()
+	}
 	file, content, ok := profile.Open(name)
 	if !ok {
 		return nil
 	}
 	once, _ := profiles.LoadOrStore(file, sync.OnceValue(func() *document { return parseProfile(name, file, content) }))
+	profiles.Store(name, once)
 	return once.(func() *document)()
 }
 
