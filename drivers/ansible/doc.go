@@ -29,6 +29,20 @@
 // Where Ansible cannot be loaded in this way, and with Config.NoPreload, each
 // playbook has its own ansible-playbook process.
 //
+// # After a crash
+//
+// Ansible leaves no outcome behind. When this program is killed, its playbooks
+// end with the preloaded process; one that has a process of its own may go on.
+// Recover waits for the end of that, so that a playbook does not run twice at
+// once, and tells that the outcome is lost. Most playbooks may be run again:
+// the metadata "rerunnable: true" of the node template says so to the engine.
+//
+// The inputs are removed from the disk when the first play begins. What killed
+// programs have left in the folder for temporary files is removed by Recover, and
+// by the first playbook of the next Driver.
+//
+// # What is reported
+//
 // What plays and tasks do is reported by a callback plugin that is part of this
 // package; Ansible's collections (ansible.posix) are not needed. It works with
 // ansible-core 2.14 and newer.

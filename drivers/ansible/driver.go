@@ -2,6 +2,7 @@ package ansible
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -63,7 +64,8 @@ type Driver struct {
 
 	mu      sync.Mutex
 	found   *installation
-	plugins string // the folder of our plugins; "" before the first run
+	plugins string   // the folder of our plugins; "" before the first run
+	lock    *os.File // that folder's
 	closed  bool
 	preload *preload // nil before the first run, and when it has died
 	// noPreload tells not to start it: it is not wanted, or does not work here.
@@ -175,8 +177,8 @@ func (d *Driver) run(ctx context.Context, op *executor.Operation, args ...string
 // and removes the driver's files. A closed Driver runs nothing any more.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	p, dir := d.preload, d.plugins
-	d.preload, d.plugins, d.closed = nil, "", true
+	p, dir, lock := d.preload, d.plugins, d.lock
+	d.preload, d.plugins, d.lock, d.closed = nil, "", nil, true
 	d.mu.Unlock()
 	if p != nil {
 		p.close()
@@ -184,10 +186,11 @@ func (d *Driver) Close() error {
 	if dir == "" {
 		return nil
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(os.RemoveAll(dir), lock.Close())
 }
 
 var (
-	_ executor.Runner = (*Driver)(nil)
-	_ io.Closer       = (*Driver)(nil)
+	_ executor.Runner    = (*Driver)(nil)
+	_ executor.Recoverer = (*Driver)(nil)
+	_ io.Closer          = (*Driver)(nil)
 )

@@ -50,7 +50,8 @@ func (d *Driver) prepare(ctx context.Context) (*installation, error) {
 		return nil, err
 	}
 	if d.plugins == "" {
-		if d.plugins, err = writePlugins(d.cfg.TempDir); err != nil {
+		d.sweep()
+		if d.plugins, d.lock, err = writePlugins(d.cfg.TempDir); err != nil {
 			return nil, err
 		}
 	}
@@ -128,11 +129,12 @@ func askForPython(ctx context.Context, command string) (string, error) {
 	return string(m[1]), nil
 }
 
-// writePlugins writes our plugins into a new folder that only this user can read.
-func writePlugins(tempDir string) (string, error) {
-	dir, err := os.MkdirTemp(tempDir, "orchestrator-ansible-")
+// writePlugins writes our plugins into a new folder that only this user can
+// read, and that is locked.
+func writePlugins(tempDir string) (string, *os.File, error) {
+	dir, lock, err := newFolder(tempDir, pluginFolders)
 	if err != nil {
-		return "", errs.New(errs.FailedPrecondition, "write plugins", "", "%w", err)
+		return "", nil, errs.New(errs.FailedPrecondition, "write plugins", "", "%w", err)
 	}
 	err = fs.WalkDir(python, "python", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || name == "python" {
@@ -150,9 +152,10 @@ func writePlugins(tempDir string) (string, error) {
 	})
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", errs.New(errs.FailedPrecondition, "write plugins", dir, "%w", err)
+		lock.Close()
+		return "", nil, errs.New(errs.FailedPrecondition, "write plugins", dir, "%w", err)
 	}
-	return dir, nil
+	return dir, lock, nil
 }
 
 // environment returns base with cfg.Env and what is the same for all playbooks.

@@ -97,6 +97,7 @@ func (o *outcome) report(line []byte) {
 	defer o.mu.Unlock()
 	switch e.Event {
 	case "play":
+		o.w.wasRead()
 		o.logf("PLAY %s", e.Name)
 	case "task":
 		word := "TASK"

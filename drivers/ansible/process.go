@@ -48,7 +48,10 @@ func (d *Driver) execute(ctx context.Context, in *installation, w *workdir, args
 	}
 	defer outputR.Close()
 
-	p, err := d.launch(ctx, in, w, args, outputW, reportW)
+	p, err := process(nil), w.begin()
+	if err == nil {
+		p, err = d.launch(ctx, in, w, args, outputW, reportW)
+	}
 	reportW.Close()
 	outputW.Close()
 	if err != nil {
@@ -200,7 +203,9 @@ func (d *Driver) fresh(in *installation, w *workdir, args []string, output, repo
 	cmd.Dir = w.dir
 	cmd.Env = append(in.environ(d.env), w.environ(d.env)...)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.ExtraFiles = []*os.File{report} // descriptor 3
+	// Descriptor 3; and the lock, so that the folder is known to be in use when
+	// this program is gone and the playbook is not.
+	cmd.ExtraFiles = []*os.File{report, w.lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, errs.New(errs.FailedPrecondition, "start", in.command, "%w", err)

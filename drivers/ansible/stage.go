@@ -28,6 +28,8 @@ import (
 type workdir struct {
 	root, dir                 string
 	playbook, inventory, vars string
+	// lock is held as long as the playbook may run: see newFolder.
+	lock *os.File
 	// origin has the path in the archive by base name.
 	origin map[string]string
 	keep   bool
@@ -35,12 +37,13 @@ type workdir struct {
 
 // stage makes the folder of op and fills it.
 func (d *Driver) stage(op *executor.Operation, in *installation) (*workdir, error) {
-	root, err := os.MkdirTemp(d.cfg.TempDir, "orchestrator-playbook-")
+	root, lock, err := newFolder(d.cfg.TempDir, playbookFolders+folderName(op)+"-")
 	if err != nil {
 		return nil, errs.New(errs.FailedPrecondition, "make folder", "", "%w", err)
 	}
-	w := &workdir{root: root, dir: filepath.Join(root, "work"), origin: map[string]string{}, keep: d.cfg.KeepFiles}
+	w := &workdir{root: root, lock: lock, dir: filepath.Join(root, "work"), origin: map[string]string{}, keep: d.cfg.KeepFiles}
 	if w.keep {
+		_ = os.WriteFile(filepath.Join(root, keptFile), nil, 0o600)
 		d.cfg.Logger.Info("files of operation are kept", "operation", op.ID, "folder", root)
 	}
 	if err := w.fill(op, in, d.cfg); err != nil {
@@ -304,6 +307,19 @@ func (w *workdir) environ(base []string) []string {
 func (w *workdir) remove() {
 	if !w.keep {
 		os.RemoveAll(w.root)
+	}
+	w.lock.Close()
+}
+
+// begin notes that the playbook is about to run.
+func (w *workdir) begin() error {
+	return os.WriteFile(filepath.Join(w.root, startedFile), nil, 0o600)
+}
+
+// wasRead removes the inputs, which Ansible has read before the first play.
+func (w *workdir) wasRead() {
+	if !w.keep {
+		_ = os.Remove(w.vars)
 	}
 }
 
