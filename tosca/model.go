@@ -280,8 +280,11 @@ type Parameter struct {
 	Required bool
 	Default  *Value
 	// Value is the value of an output, or the value fixed for an input; nil where none is given.
-	Value  *Value
-	Status string
+	Value *Value
+	// Mapping is the list that leads to the attribute into which the value is to
+	// be stored (TOSCA 2.0 section 9.10); nil where none is given.
+	Mapping *Value
+	Status  string
 	// Sensitive tells that the value must never be shown: its metadata has
 	// "sensitive: true", or its type holds a secret.
 	Sensitive bool

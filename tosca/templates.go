@@ -243,6 +243,7 @@ func (d *document) parameter(f yamlx.Field) *Parameter {
 	p.Description = prose(n.Get("description"))
 	p.Required = d.boolean(n.Get("required"), "required", true)
 	p.Default, p.Value = d.value(n.Get("default")), d.value(n.Get("value"))
+	d.mapping(p, n)
 	p.Status = d.text(n.Get("status"), "status")
 	p.Metadata = d.metadata(n.Get("metadata"))
 	p.Sensitive = sensitive(p.Metadata, p.Schema)
@@ -253,6 +254,26 @@ func (d *document) parameter(f yamlx.Field) *Parameter {
 		}
 	}
 	return p
+}
+
+// mapping reads the attribute into which the value of a parameter goes.
+//
+// Source: TOSCA 2.0 sections 9.9 and 9.10.
+func (d *document) mapping(p *Parameter, n *yamlx.Node) {
+	m := n.Get("mapping")
+	if m.IsNull() {
+		return
+	}
+	switch {
+	case m.Kind != yamlx.Sequence || len(m.Items) < 2:
+		d.wrongShape(m, "mapping", "a list that leads to an attribute, such as [ SELF, address ]").Section = "TOSCA 2.0 section 9.10"
+	case p.Value != nil:
+		d.errorf(codeWrongShape, m, "the parameter %q has a value and a mapping; it can have only one of them", p.Name).Section = "TOSCA 2.0 section 9.10"
+	default:
+		p.Mapping = d.value(m)
+		d.warnf(codeUnsupported, m, "the value of %q is not stored into the attribute", p.Name).Detail =
+			"Give the attribute its value in the node template, with $get_input."
+	}
 }
 
 // sensitive tells whether a value must not be shown, by its definition's
