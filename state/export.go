@@ -69,8 +69,8 @@ func (s memberSum) begin(name string, size int64) { fmt.Fprintf(s, "%s\n%d\n", n
 func (s memberSum) text() string { return hex.EncodeToString(s.Sum(nil)) + "\n" }
 
 // Export writes a deployment to w as one file that Import reads: its record,
-// instances, runs, journal, logs, and the blobs that these refer to. It does not
-// hold what the store holds sealed in any other way than the store does.
+// instances, runs, journal, logs, and the blobs that these refer to. What the
+// engine stored sealed is sealed in the file, too, and takes the same key.
 //
 // A deployment that is being run may be exported too: the file holds one
 // revision of it. NotFound; Conflict if it changes so fast that no revision can
