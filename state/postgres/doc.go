@@ -32,6 +32,16 @@
 // notifications commit at a time. Nothing depends on them. Behind PgBouncer's
 // transaction pooling there are none: see Options.TransactionPooling.
 //
+// # Figures
+//
+// Durable commits of one instance and one entry: 230 a second with 1 writer,
+// 930 with 8 and 960 with 32, with 0.8, 0.36 and 0.17 disk syncs for each.
+// Commits of 1,000 instances and entries: 67 ms. That was on 2 cores of an AMD
+// EPYC with PostgreSQL 15 on the same machine, which had five times as much
+// else to do as it has cores: an idle one is faster. To measure:
+//
+//	go test -run '^$' -bench 'Store/Commit' ./state/postgres
+//
 // # Tables
 //
 // Open makes them, in a schema of their own, and brings those of an older
