@@ -44,6 +44,9 @@ type function struct {
 	eval    func(e *evaluation, c *Call, args []any) (any, error)
 }
 
+// maybeBoolean tells whether a call may result in a boolean.
+func (f *function) maybeBoolean() bool { return f.gives == "boolean" || f.typeOf != nil && !f.pure }
+
 // functionsOf returns the functions of a version.
 func functionsOf(v *versionTable) []*function {
 	all := []*function{}

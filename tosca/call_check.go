@@ -85,7 +85,7 @@ func (k callChecker) report(c *Call, err *pathError) {
 
 // version names the specification that has the function.
 func (f *function) version() string {
-	if f.from >= 20 || f.to >= 20 && f.from == 0 {
+	if f.from >= 20 {
 		return "TOSCA 2.0"
 	}
 	return "TOSCA 1.3"
@@ -122,8 +122,8 @@ func (v *Value) placed() bool {
 // checkArguments checks the kinds of the arguments, as far as they are known.
 func checkArguments(t typing, c *Call) *pathError {
 	f := c.function
-	if len(f.takes) == 0 {
-		return nil
+	if _, static := staticArgs(c); len(f.takes) == 0 || f.pure && static {
+		return nil // where they are wrong, it was found when the call was folded
 	}
 	common := anyKind
 	for i, arg := range c.Args {

@@ -19,7 +19,7 @@ type FunctionEnv interface {
 
 // customFunction makes the entry for a function that is not the language's.
 func customFunction(name string) *function {
-	return &function{name: name, max: Unbounded, asks: true, usage: name + ": [argument, ...]", section: "10.4",
+	return &function{name: name, from: 20, to: 20, max: Unbounded, asks: true, usage: name + ": [argument, ...]", section: "10.4",
 		eval: evalCustom, typeOf: typeOfCustom}
 }
 

@@ -106,7 +106,18 @@ func FuzzValue(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	for _, s := range []string{
+		"{$get_property: [SELF, RELATIONSHIP, host, ALL, TARGET, zone]}", "{$get_property: [web, 1, title]}",
+		"{$available_allocation: [m1, CAPABILITY, host, memory]}", "{$sum: ['1 MB', {$get_property: [m1, CAPABILITY, host, memory]}]}",
+		"{$get_attribute: [db, CAPABILITY, data, RELATIONSHIP, ALL, SOURCE, RELATIONSHIP, host, 1, slot]}", "$relationship_index",
+		"{$has_all_entries: [{$get_attribute: [db, CAPABILITY, data, users]}, [a]]}", "{$round: [{$quotient: [7, 2]}]}",
+		"{$contains: [[1, 2], [2]]}", "{$union: [[1], [1.0, .nan]]}", "{$remainder: ['7 GB', 2]}", "{$matches: [a, '(']}",
+	} {
+		f.Add(s)
+	}
 	template := loadSound(f, evalTemplate)
+	paths := loadSound(f, graph)
+	web := paths.Node("web")
 	f.Fuzz(func(t *testing.T, src string) {
 		n, _ := yamlxParse(src)
 		if n == nil {
@@ -119,6 +130,12 @@ func FuzzValue(f *testing.F) {
 			for _, self := range []string{"", "app", "app/db"} {
 				of := selfOf(t, template, self)
 				checkCalls(template, v, of, s)
+				if _, err := v.Eval(of, mapEnv{}); err != nil {
+					require.Contains(t, err.Error(), "service.yaml:")
+				}
+			}
+			for _, of := range []Entity{{Service: paths}, {Service: paths, Node: web}, {Service: paths, Relationship: web.Requirements[0].Relationship}} {
+				checkCalls(paths, v, of, s)
 				if _, err := v.Eval(of, mapEnv{}); err != nil {
 					require.Contains(t, err.Error(), "service.yaml:")
 				}

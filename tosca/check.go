@@ -125,6 +125,7 @@ func (c *checker) operations(self Entity, list []*Interface) {
 			if op.Implementation == nil {
 				continue
 			}
+			c.artifactCalls(self, op.Implementation)
 			if self.Relationship == nil {
 				c.calls(self, op.Inputs)
 				c.missingInputs(self.Node, op)
@@ -144,6 +145,16 @@ func (c *checker) operations(self Entity, list []*Interface) {
 				}
 			}
 		}
+	}
+}
+
+// artifactCalls checks the properties of the artifacts that implement an operation.
+func (c *checker) artifactCalls(self Entity, impl *Implementation) {
+	if impl.Primary != nil {
+		c.calls(self, impl.Primary.Properties)
+	}
+	for _, a := range impl.Dependencies {
+		c.calls(self, a.Properties)
 	}
 }
 

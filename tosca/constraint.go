@@ -98,8 +98,8 @@ func (p *valueParser) validation(n *yamlx.Node) *Constraint {
 		if call.function == nil {
 			return nil // unknown, which was reported
 		}
-		if gives := call.function.gives; gives != "" && gives != "boolean" {
-			d := s.errorf(codeNotBoolean, value.Range(), "a validation clause is a boolean expression, and $%s gives a %s", op, gives)
+		if !call.function.maybeBoolean() {
+			d := s.errorf(codeNotBoolean, value.Range(), "a validation clause is a boolean expression, which $%s is not", op)
 			d.Section = p.version.section + ", 9.11"
 			return nil
 		}

@@ -86,7 +86,7 @@ func (d *document) expression(n *yamlx.Node, what string) *Value {
 		if c.function == nil {
 			return nil // unknown, which was reported
 		}
-		if c.function.gives == "" || c.function.gives == "boolean" {
+		if c.function.maybeBoolean() {
 			return v
 		}
 	case []mapEntry:
