@@ -47,6 +47,10 @@ type Files interface {
 	// ReadAt copies what a file has from offset on to w, at most limit bytes
 	// (0 for all), and returns how many; fs.ErrNotExist.
 	ReadAt(ctx context.Context, path string, offset, limit int64, w io.Writer) (int64, error)
+	// WriteFrom writes what r has to a file, beginning at offset, and cuts it off
+	// behind that. It makes the file with its folder where it is not there; mode
+	// is for a new one.
+	WriteFrom(ctx context.Context, path string, offset int64, r io.Reader, mode fs.FileMode) error
 	// Remove removes a file or folder with all that is in it; none is no error.
 	Remove(ctx context.Context, path string) error
 }

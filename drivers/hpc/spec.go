@@ -10,6 +10,11 @@ type JobSpec struct {
 	// Operation.ID with the attempt. Letters, digits, '.', '_' and '-'; at most
 	// 80 characters.
 	Tag string
+	// Record is a file on the cluster, by absolute path; empty for none. Submit
+	// runs its submit command by SubmitOnce, so that the answer is recorded there
+	// in the same step and a second Submit with the same Record returns the first
+	// one's ID without submitting. A Manager that submits without a Shell ignores it.
+	Record string
 	// Script is the text of a job script. Directives in it (#SBATCH, #PBS) count
 	// where the spec does not say otherwise. Or Command is a program with its
 	// arguments, which are quoted as they are.

@@ -48,7 +48,7 @@ var rooms = []room{
 	{path: "drivers/local", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/ansible", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/ssh", may: all(driverMay...), libs: append(driverLibs, sshLibs...)},
-	{path: "drivers/hpc", may: all(driverMay...), libs: driverLibs},
+	{path: "drivers/hpc", may: all(driverMay...), libs: append(driverLibs, sshLibs...)},
 	{path: "drivers/slurm", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/torque", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/openstack", may: all(driverMay...), libs: append(driverLibs, "github.com/gophercloud/gophercloud")},

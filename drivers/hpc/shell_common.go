@@ -1,0 +1,64 @@
+package hpc
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
+)
+
+// ShellOptions say how a shell runs commands.
+type ShellOptions struct {
+	// LoginShell runs commands as a bash login shell does, with the environment
+	// of the user's profile: for clusters whose commands are only in the PATH of
+	// such shells. What the profile prints is dropped.
+	LoginShell bool
+	// Env are variables of all commands.
+	Env map[string]string
+}
+
+// maxAnswer is how many bytes a command may print.
+const maxAnswer = 256 << 20
+
+// line returns what a POSIX shell runs for a command: a simple command, which
+// replaces the shell.
+func (o ShellOptions) line(c Command) string {
+	words := []string{"env"}
+	env := maps.Clone(o.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, c.Env)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		words = append(words, name+"="+env[name])
+	}
+	if len(words) == 1 {
+		words = nil
+	}
+	line := "exec " + transport.Quote(append(words, c.Args...)...)
+	if c.Dir != "" {
+		line = "cd " + transport.Quote(c.Dir) + " && " + line
+	}
+	if o.LoginShell {
+		// The profile gets no standard input and its output is dropped.
+		line = "exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1; exec bash -lc " +
+			transport.Quote("exec 0<&3 1>&4 2>&5 3<&- 4>&- 5>&-; "+line)
+	}
+	return line
+}
+
+// answer collects what a command prints.
+type answer struct {
+	data []byte
+}
+
+var errTooLong = errors.New("the answer is too long")
+
+func (a *answer) Write(p []byte) (int, error) {
+	if len(a.data)+len(p) > maxAnswer {
+		return 0, errTooLong
+	}
+	a.data = append(a.data, p...)
+	return len(p), nil
+}
