@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -153,43 +152,4 @@ func TestConformance(t *testing.T) {
 		return nil
 	}))
 	require.Positive(t, files)
-}
-
-// corpus is the community's conformance suite of TOSCA 2.0, where it lies
-// beside the project. It is not part of the project.
-const corpus = "../../shared/corpus/tosca_2_0"
-
-// disputed are verdicts of the corpus that contradict the standard, or that
-// cannot be judged, with the reason.
-var disputed = map[string]string{}
-
-// TestCorpus holds Load to the verdicts of the corpus.
-func TestCorpus(t *testing.T) {
-	t.Parallel()
-	verdicts, err := os.ReadFile(filepath.Join(corpus, "verdicts.tsv"))
-	if err != nil {
-		t.Skip("the corpus is not there")
-	}
-	lines := strings.Split(strings.TrimSpace(string(verdicts)), "\n")[1:]
-	right := 0
-	for _, line := range lines {
-		name, verdict, _ := strings.Cut(line, "\t")
-		ds := loadCorpus(t, name)
-		if ds.HasErrors() == (verdict == "invalid") {
-			right++
-			require.NotContains(t, disputed, name, "the case is right; it is not disputed any more")
-		} else if disputed[name] == "" {
-			t.Logf("%s is %s\n%s", name, verdict, report(ds))
-		}
-	}
-	require.GreaterOrEqual(t, right+len(disputed), corpusRight, "of %d", len(lines))
-}
-
-// corpusRight is how many verdicts are right, or disputed.
-const corpusRight = 139
-
-func loadCorpus(t *testing.T, name string) Diagnostics {
-	t.Helper()
-	_, ds := Load(os.DirFS(filepath.Join(corpus, filepath.Dir(name))), filepath.Base(name), &Options{SkipArtifactFiles: true})
-	return ds
 }
