@@ -207,7 +207,7 @@ func (s *session) prepareSettled(ctx context.Context) error {
 	if err := s.eng.load(ctx, s.live, s.last, nil); err != nil {
 		return err
 	}
-	return s.settle(ctx)
+	return s.settle(ctx, errReplaced)
 }
 
 // adopt makes the requested template and inputs those of the deployment.
@@ -356,7 +356,7 @@ func (e *Engine) known(ctx context.Context, id, doing string, opts Options, do f
 		return nil, errs.Wrap(err, doing, id)
 	}
 	if doing != "resume" {
-		if err := s.settle(ctx); err != nil {
+		if err := s.settle(ctx, errReplaced); err != nil {
 			return nil, errs.Wrap(err, doing, id)
 		}
 	}

@@ -8,6 +8,7 @@
 //	Deploy, Update, Undeploy    take a service template through its life cycle
 //	Notify, RunWorkflow         call what its policies and workflows say
 //	Resume                      goes on after a crash, a failure or a cancellation
+//	Cancel                      ends a run, whichever engine it goes on in
 //	PlanDeploy, ...             tell what would be done
 //	Outputs, Info, Events, ...  tell what is known
 //

@@ -33,7 +33,8 @@ type Engine struct {
 
 	mu     sync.Mutex
 	closed bool
-	busy   sync.WaitGroup // runs and pollers
+	runs   map[string]*run // those that go on here, by deployment
+	busy   sync.WaitGroup  // runs and pollers
 }
 
 // New makes an Engine. The error has code InvalidArgument where the Config
@@ -49,7 +50,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Engine{
-		cfg: cfg, vault: v, stop: cancel,
+		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{},
 		limits: newLimits(cfg.Workers, cfg.PerHost, cfg.PerDriver), pollers: map[string]*poller{},
 	}
 	for _, d := range cfg.Drivers {

@@ -21,7 +21,8 @@ const (
 	// OperationEnded has the outcome. OperationRetry tells that there will be another attempt.
 	OperationEnded EventKind = "operation-ended"
 	OperationRetry EventKind = "operation-retry"
-	// StepSkipped: the step was not reached because of Cause, the step that failed.
+	// StepSkipped: the step was not reached because of Cause: the step that
+	// failed, or CauseCanceled.
 	StepSkipped EventKind = "step-skipped"
 	// OperationLog is a piece of an operation's output. It is not journaled.
 	OperationLog EventKind = "operation-log"
@@ -60,7 +61,7 @@ type Event struct {
 	State string `json:"state,omitempty"`
 	// Attribute names what changed (AttributeChanged).
 	Attribute string `json:"attribute,omitempty"`
-	// Cause is the ID of the step that failed (StepSkipped).
+	// Cause is the ID of the step that failed, or CauseCanceled (StepSkipped).
 	Cause string `json:"cause,omitempty"`
 	// Err is why something failed.
 	Err string `json:"error,omitempty"`

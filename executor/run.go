@@ -109,7 +109,7 @@ func (r *run) loop(ctx context.Context) {
 	defer r.stopOps()
 	canceled := ctx.Done()
 	for {
-		if ctx.Err() != nil && r.canceled == nil {
+		if ctx.Err() != nil && canceled != nil {
 			r.cancel(context.Cause(ctx))
 			canceled = nil
 		}
@@ -331,14 +331,20 @@ func (r *run) skip(i, cause int) {
 		return
 	}
 	ev := Event{Kind: StepSkipped, Step: s.ID, Instance: s.Instance, Interface: s.Interface, Operation: s.Operation}
-	if cause >= 0 {
+	switch {
+	case cause >= 0:
 		ev.Cause = r.plan.Steps[cause].ID
+	case r.canceled != nil:
+		ev.Cause = CauseCanceled
 	}
 	r.emit(ev, entryData{})
 }
 
 // cancel stops the run: running operations are cancelled, the rest is skipped.
 func (r *run) cancel(why error) {
+	if r.canceled != nil || r.finishing || r.lost != nil {
+		return
+	}
 	r.canceled = why
 	r.halt(-1)
 	for _, c := range r.activeCalls() {

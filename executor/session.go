@@ -16,6 +16,9 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
+// errReplaced is why an interrupted run is ended when another one begins.
+var errReplaced = errors.New("the process that ran it ended, and another run was asked for")
+
 // session is the time during which this engine holds the lease of a deployment.
 type session struct {
 	eng   *Engine
@@ -181,20 +184,22 @@ func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	s.live.learnSecrets()
 	s.live.learnSealed()
 	r.lease = s.lease
+	leave := s.eng.listen(ctx, r)
 	r.loop(ctx)
+	leave()
 	r.await(s.eng.cfg.CancelGrace)
 	s.last = &r.record
 	return r.result(), r.err()
 }
 
-// settle ends a run that was interrupted before another one begins: what still
-// runs is cancelled, and everything is recorded.
-func (s *session) settle(ctx context.Context) error {
+// settle ends a run that was interrupted: what still runs is cancelled because
+// of why, and everything is recorded.
+func (s *session) settle(ctx context.Context, why error) error {
 	if s.last == nil || s.last.Status != state.RunRunning {
 		return nil
 	}
 	canceled, cancel := context.WithCancelCause(ctx)
-	cancel(errors.New("the process that ran it ended, and another run was asked for"))
+	cancel(why)
 	if _, err := s.resume(canceled, settings{}); err != nil && errs.CodeOf(err) != errs.Canceled {
 		return err
 	}
