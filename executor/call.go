@@ -52,6 +52,7 @@ type call struct {
 	deadline *time.Timer
 	timer    *time.Timer // backoff or grace
 	log      *redact.Writer
+	output   *output
 }
 
 func (c *call) to(s callState) int {
@@ -230,14 +231,13 @@ func (c *call) start() {
 func (c *call) open() context.Context {
 	ctx, cancel := context.WithCancel(c.run.opsCtx)
 	c.cancel = cancel
-	ev, r := c.event(OperationLog), c.run
-	c.log = r.live.secrets.NewWriter(func(text string) {
-		if r.eng.cfg.Observe != nil {
-			ev := ev
-			ev.Log = text
-			r.log(ev)
-		}
-	})
+	cfg := &c.run.eng.cfg
+	c.output = &output{run: c.run, event: c.event(OperationLog)}
+	show := c.output.print
+	if cfg.Observe == nil && cfg.MaxLog <= 0 {
+		show = func(string) {}
+	}
+	c.log = c.run.live.secrets.NewWriter(show)
 	c.op.Log = c.log
 	c.setDeadline()
 	return ctx
@@ -402,7 +402,10 @@ func (c *call) close() {
 		log := c.log
 		c.run.inFlight.Go(func() { _ = log.Close() })
 	}
-	c.log = nil
+	if c.output != nil {
+		c.output.finish()
+	}
+	c.log, c.output = nil, nil
 	if c.slot != nil {
 		c.slot.release()
 		c.slot = nil

@@ -57,6 +57,11 @@ type Config struct {
 	// may be called at any time, several at once, and should depend on nothing
 	// but the arguments. Templates may call them without defining them.
 	Functions map[string]func(args []any) (any, error)
+	// MaxLog is how many bytes are stored of what an operation prints in one
+	// attempt. Of a longer output the beginning and the end are, with a line
+	// between that says how many bytes are left out; the end, at most 64 KiB, only
+	// when the attempt ended. Default 1 MiB; negative for nothing.
+	MaxLog int
 	// Observe is called with each event, in order, from one goroutine at a
 	// time for each run. It must not block for long, and must not call the engine.
 	Observe func(Event)

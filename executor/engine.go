@@ -93,6 +93,9 @@ func (c Config) withDefaults() Config {
 	c.Retry.Attempts = orElse(c.Retry.Attempts, 3)
 	c.Retry.Backoff = orElse(c.Retry.Backoff, time.Second)
 	c.Retry.MaxBackoff = orElse(c.Retry.MaxBackoff, time.Minute)
+	if c.MaxLog == 0 {
+		c.MaxLog = 1 << 20
+	}
 	if c.OnFailure == "" {
 		c.OnFailure = Stop
 	}

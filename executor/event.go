@@ -24,7 +24,8 @@ const (
 	// StepSkipped: the step was not reached because of Cause: the step that
 	// failed, or CauseCanceled.
 	StepSkipped EventKind = "step-skipped"
-	// OperationLog is a piece of an operation's output. It is not journaled.
+	// OperationLog is a piece of an operation's output. It is not journaled, but
+	// stored: see Engine.Logs.
 	OperationLog EventKind = "operation-log"
 	// OperationDetail is news of a running operation, such as why a job is
 	// pending (Detail). It is not journaled.
@@ -43,7 +44,9 @@ const (
 // are replaced by "***" in every field.
 type Event struct {
 	// Seq is the number of the journal entry; 0 for an event that is not journaled.
-	Seq        uint64    `json:"seq,omitempty"`
+	Seq uint64 `json:"seq,omitempty"`
+	// LogSeq is the number of the stored piece of output, where Events reads one.
+	LogSeq     uint64    `json:"log_seq,omitempty"`
 	Kind       EventKind `json:"kind"`
 	Time       time.Time `json:"time"`
 	Deployment string    `json:"deployment"`

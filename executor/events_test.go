@@ -31,7 +31,7 @@ func TestEvents(t *testing.T) {
 		}
 		deploy()
 		var history []executor.Event
-		for ev, err := range e.History(t.Context(), "x", 0) {
+		for ev, err := range e.Events(t.Context(), "x", executor.EventOptions{}) {
 			require.NoError(t, err)
 			history = append(history, ev)
 		}
@@ -57,7 +57,7 @@ func TestEvents(t *testing.T) {
 			_, _ = e.Undeploy(t.Context(), "x", executor.Options{})
 		}()
 		var followed []executor.EventKind
-		for ev, err := range e.Events(t.Context(), "x", uint64(len(history)-1)) {
+		for ev, err := range e.Events(t.Context(), "x", executor.EventOptions{After: uint64(len(history) - 1), Follow: true}) {
 			require.NoError(t, err)
 			followed = append(followed, ev.Kind)
 			if ev.Kind == executor.RunEnded && len(followed) > 1 {

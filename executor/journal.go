@@ -89,11 +89,22 @@ type batch struct {
 	// head tells that the record of the deployment or of the run changed.
 	head bool
 	then []func()
+
+	// logs is what operations printed, outputs the last chunk of each, logged
+	// how many bytes there are. They can wait for something else to be committed
+	// until logsDue.
+	logs    []*printed
+	outputs map[*output]*printed
+	logged  int
+	logsDue bool
+	// stored and shown are the room of printed pieces (run.logRoom) that is given
+	// back when they are committed, or delivered.
+	stored, shown int64
 }
 
 // durable tells that the batch has something to commit.
 func (b *batch) durable() bool {
-	return len(b.entries) > 0 || len(b.put) > 0 || len(b.drop) > 0 || b.head
+	return len(b.entries) > 0 || len(b.put) > 0 || len(b.drop) > 0 || b.head || b.logsDue
 }
 
 // now is the time as it is recorded.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"maps"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -147,32 +146,4 @@ func (e *Engine) Template(ctx context.Context, deployment string) (*tosca.Servic
 		return nil, errs.Wrap(err, "read the template of", deployment)
 	}
 	return svc.template, nil
-}
-
-// Events yields the journaled events of a deployment with Seq > after: first
-// those that happened, then those that happen, whichever engine they happen
-// in, until ctx ends or the caller stops. The output of operations is not
-// journaled: see Config.Observe.
-func (e *Engine) Events(ctx context.Context, deployment string, after uint64) iter.Seq2[Event, error] {
-	return e.events(deployment, e.cfg.Store.Watch(ctx, deployment, after))
-}
-
-// History yields the journaled events of a deployment with Seq > after that
-// happened until now.
-func (e *Engine) History(ctx context.Context, deployment string, after uint64) iter.Seq2[Event, error] {
-	return e.events(deployment, e.cfg.Store.Journal(ctx, deployment, after))
-}
-
-func (e *Engine) events(deployment string, entries iter.Seq2[*state.Entry, error]) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		for entry, err := range entries {
-			var ev Event
-			if err == nil {
-				ev, err = eventOf(deployment, entry)
-			}
-			if !yield(ev, errs.Wrap(err, "read the events of", deployment)) || err != nil {
-				return
-			}
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
+	"golang.org/x/sync/semaphore"
 )
 
 // run takes one plan through. Everything in it belongs to the goroutine that is
@@ -50,17 +51,12 @@ type run struct {
 	// opsCtx is the context of everything that operations do in this process.
 	opsCtx   context.Context
 	stopOps  context.CancelFunc
-	inFlight sync.WaitGroup // calls of drivers
-	logRoom  chan struct{}  // bounds the pieces of output on their way
-	ended    chan struct{}
+	inFlight sync.WaitGroup      // calls of drivers
+	logRoom  *semaphore.Weighted // bounds the output on its way, in bytes
 }
 
 // subject is a node instance that calls work on one after the other.
 type subject struct{ waiting []*call }
-
-// logPieces is how many pieces of output may wait for the observer before the
-// operations that print them have to wait.
-const logPieces = 1024
 
 // newRun makes a run, with nothing begun. ctx is where its values come from; it
 // is loop's that cancels it.
@@ -71,7 +67,7 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 		arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
 		line: e.limits.newLine(s.workers), subjects: map[string]*subject{}, calls: map[int]*call{},
 		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{}, guards: map[string]string{},
-		logRoom: make(chan struct{}, logPieces), ended: make(chan struct{}),
+		logRoom: semaphore.NewWeighted(logRoom),
 	}
 	for _, step := range plan.Steps {
 		if step.Kind == workflow.Filter && step.Guard != "" {
@@ -104,7 +100,6 @@ func (s settings) policy(byDefault FailurePolicy) FailurePolicy {
 // lease is lost. The end of ctx cancels the run.
 func (r *run) loop(ctx context.Context) {
 	defer r.line.close()
-	defer close(r.ended)
 	defer r.inbox.close()
 	defer r.stopOps()
 	canceled := ctx.Done()
@@ -508,15 +503,15 @@ func (r *run) flush() {
 	}
 	b := r.batch
 	if !b.durable() {
-		r.deliver(b.events)
-		b.events = b.events[:0]
+		r.deliver(b)
+		b.events, b.shown = b.events[:0], 0
 		for _, f := range b.then {
 			f()
 		}
 		b.then = b.then[:0]
 		return
 	}
-	commit := &state.Commit{Revision: r.live.record.Revision, Lease: r.lease.current(), Delete: b.drop, Entries: b.entries}
+	commit := &state.Commit{Revision: r.live.record.Revision, Lease: r.lease.current(), Delete: b.drop, Entries: b.entries, Logs: b.chunks()}
 	commit.Put = make([]*state.Instance, len(b.put))
 	for i, inst := range b.put {
 		commit.Put[i] = inst.snapshot()
@@ -547,7 +542,8 @@ func (r *run) committed(b *batch, revision uint64, err error) {
 		}
 	}
 	r.live.record.LastSeq += uint64(len(b.entries))
-	r.deliver(b.events)
+	r.deliver(b)
+	r.logRoom.Release(b.stored)
 	for _, f := range b.then {
 		f()
 	}
@@ -562,23 +558,12 @@ func (r *run) abort(err error) {
 	}
 }
 
-func (r *run) deliver(events []Event) {
-	for i := range events {
-		r.eng.cfg.Observe(events[i])
-		if events[i].Kind == OperationLog {
-			<-r.logRoom
-		}
+// deliver shows the events of a batch to the observer.
+func (r *run) deliver(b *batch) {
+	for i := range b.events {
+		r.eng.cfg.Observe(b.events[i])
 	}
-}
-
-// log passes on a piece of an operation's output. It waits while the observer
-// is behind.
-func (r *run) log(ev Event) {
-	select {
-	case r.logRoom <- struct{}{}:
-		r.inbox.post(func() { r.emit(ev, entryData{}) })
-	case <-r.ended:
-	}
+	r.logRoom.Release(b.shown)
 }
 
 // after calls f in the run's goroutine when d has passed.
