@@ -1,0 +1,21 @@
+// Package slurm runs jobs on clusters under Slurm, by the seam of package hpc.
+//
+// A Manager works through an hpc.Shell on a login node with the commands that
+// every user has: sbatch, squeue, sacct, scancel, scontrol and sinfo. It asks for
+// text in formats of its own (squeue -O and sacct -o with a separator that no
+// name has), because those mean the same in every release since 20.02; the JSON
+// of the releases differs, and that of 22.05 is wrong in places.
+//
+// What it knows of the ways of Slurm:
+//
+//   - squeue shows an ended job for MinJobAge seconds only; then the accounting is
+//     asked. It may be missing or down, and that fails nothing: the job is left
+//     out of the answer.
+//   - While a job is COMPLETING its outcome is not known yet.
+//   - A parent that Slurm has forgotten counts as one that ended well, so Submit
+//     looks up what a job waits for, and refuses what can not happen.
+//   - Jobs that can never start stay PENDING for ever: their Cause says so.
+//   - The exit code of scancel says nothing: Cancel looks into the queue.
+//   - Time limits are whole minutes, and are rounded up.
+//   - Times are asked for in UTC.
+package slurm
