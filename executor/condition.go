@@ -20,9 +20,11 @@ func (l *live) checkCondition(r *run, s *workflow.Step) error {
 	if err != nil {
 		return err
 	}
-	return examination{
-		live: l, inst: inst, policy: policyAt(svc.template, s.When), env: env{live: l, service: svc, arguments: r.arguments},
-	}.holds(cond)
+	x := examination{live: l, inst: inst, policy: policyAt(svc.template, s.When), whole: svc.template, at: workflow.ServiceAt(svc.template, s.When)}
+	if x.env, err = l.nested(s, x.entity(), env{live: l, service: svc, arguments: r.arguments}); err != nil {
+		return err
+	}
+	return x.holds(cond)
 }
 
 // unmetError says why a condition does not hold.
@@ -36,6 +38,9 @@ type examination struct {
 	live *live
 	// inst is nil for a precondition of TOSCA 2.0, which is about the service.
 	inst *instance
+	// whole is the service that is deployed, at the one in it that the
+	// condition belongs to.
+	whole, at *tosca.ServiceTemplate
 	// policy is that of the trigger whose condition it is; nil in a workflow.
 	policy *tosca.Policy
 	env    env
@@ -82,9 +87,9 @@ func (x examination) expression(c *tosca.Condition) error {
 
 // entity is what the condition is about in the language.
 func (x examination) entity() tosca.Entity {
-	entity := tosca.Entity{Service: x.env.service.template}
+	entity := tosca.Entity{Service: x.at}
 	if x.inst != nil {
-		entity = x.inst.entity(x.env.service.template)
+		entity = x.inst.entity(x.whole)
 	}
 	entity.Policy = x.policy
 	return entity

@@ -16,11 +16,24 @@ type env struct {
 	live    *live
 	service *service
 	// arguments are the inputs of the workflow being run; they win over those
-	// of the service.
+	// of the service that it belongs to: of, or where that is nil the whole.
 	arguments map[string]any
+	of        *tosca.ServiceTemplate
 }
 
-var _ tosca.FunctionEnv = env{}
+var (
+	_ tosca.FunctionEnv = env{}
+	_ tosca.WorkflowEnv = env{}
+)
+
+// WorkflowInput returns an input of the workflow being run.
+func (e env) WorkflowInput(of *tosca.ServiceTemplate, name string) (any, bool) {
+	if e.of != nil && e.of != of || e.of == nil && of.Substitutes() != nil {
+		return nil, false
+	}
+	v, ok := e.arguments[name]
+	return v, ok
+}
 
 // eval evaluates a value of the service template in the context of an entity.
 func (l *live) eval(s *service, v *tosca.Value, of tosca.Entity) (any, error) {
@@ -29,8 +42,10 @@ func (l *live) eval(s *service, v *tosca.Value, of tosca.Entity) (any, error) {
 
 // Input returns an input of the service template.
 func (e env) Input(name string) (any, bool, error) {
-	if v, ok := e.arguments[name]; ok {
-		return v, true, nil
+	if e.of == nil || e.of.Substitutes() == nil {
+		if v, ok := e.arguments[name]; ok {
+			return v, true, nil
+		}
 	}
 	return e.live.input(e.service, name)
 }

@@ -192,24 +192,13 @@ func (l *live) inputs(op *Operation, list []*tosca.Assignment, self tosca.Entity
 }
 
 // activityInputs evaluates the inputs that a workflow's or trigger's activity
-// gives to the call. Those of the inline activities around it are the inputs
-// of the nested workflow. SELF in the action of a trigger is its policy, and
+// gives to the call. SELF in the action of a trigger is its policy, and
 // what that does not have is the node's.
 func (l *live) activityInputs(op *Operation, s *workflow.Step, self tosca.Entity, e env) error {
 	t := l.serviceOf(s).template
-	for _, at := range s.Scope {
-		inline, err := workflow.FindActivity(t, at)
-		if err != nil {
-			return err
-		}
-		arguments := map[string]any{}
-		self.Policy = policyAt(t, at)
-		for _, a := range inline.Inputs {
-			if arguments[a.Name], err = a.Value.Eval(self, e); err != nil {
-				return err
-			}
-		}
-		e.arguments = arguments
+	e, err := l.nested(s, self, e)
+	if err != nil {
+		return err
 	}
 	activity, err := workflow.FindActivity(t, s.Activity)
 	if err != nil {

@@ -111,6 +111,11 @@ func evalGetInput(e *evaluation, _ *Call, args []any) (any, error) {
 		return nil, invalidArgument("%s is no name of an input", show(args[0]))
 	}
 	t := e.resolver(false).service()
+	if w, ok := e.env.(WorkflowEnv); ok && t != nil {
+		if data, ok := w.WorkflowInput(t, name); ok {
+			return e.givenInput(name, normalize(data), args[1:])
+		}
+	}
 	if t != nil && t.substituted != nil {
 		p := t.Input(name)
 		if p == nil {

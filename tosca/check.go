@@ -35,6 +35,9 @@ func (c *checker) check() {
 		c.interfaces(g.Interfaces)
 	}
 	for _, p := range c.t.Policies {
+		if p.service != c.t {
+			continue // one of a service that substitutes a node, and checked with that
+		}
 		c.policy(p)
 	}
 	for _, list := range [][]*Parameter{c.t.Inputs, c.t.Outputs} {

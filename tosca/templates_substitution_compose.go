@@ -240,7 +240,6 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		best, rank = k, r
 	}
 	if best != nil {
-		b.unsupportedOperations(draft, best.alone.Substitution)
 		return b.compose(best, n), true
 	}
 	if len(n.Directives) > 1 && n.Directives[len(n.Directives)-1] == "create" {
@@ -268,16 +267,6 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		}
 	}
 	return nil, true
-}
-
-// unsupportedOperations warns of operations that a mapping gives to workflows:
-// the substituted node has no operations that could be called.
-func (b *builder) unsupportedOperations(draft *nodeDraft, m *SubstitutionMapping) {
-	for _, i := range m.Interfaces {
-		dia := draft.doc.warnf(codeUnsupported, draft.key, "the operation %s.%s of %q is mapped to the workflow %q, which is not run for it", i.Interface, i.Operation, draft.node.Name, i.Workflow)
-		dia.Detail = "The nodes of the service go through their own life cycles."
-		dia.Related = []RelatedRange{{i.Range, "it is mapped here"}}
-	}
 }
 
 // ranks tells how well a mapping suits a node: 0 for not at all. Two files that

@@ -196,3 +196,11 @@ type Env interface {
 	// where the running operation finds the file.
 	Artifact(of Entity, artifact *Artifact, location string, remove bool) (value any, ok bool, err error)
 }
+
+// WorkflowEnv is an Env in which a workflow runs, whose inputs win over those of
+// the service that it belongs to.
+type WorkflowEnv interface {
+	Env
+	// WorkflowInput returns an input of the workflow, where it is one of the service.
+	WorkflowInput(of *ServiceTemplate, name string) (value any, ok bool)
+}

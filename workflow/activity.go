@@ -68,7 +68,7 @@ func (c *compiler) guarded(guard, prefix string, add func() ([]int, error)) ([]i
 
 // inline adds the steps of another workflow.
 func (c *compiler) inline(where, prefix string, guards []string, a placed, after []int) ([]int, error) {
-	w := c.t.Workflow(a.Name)
+	w := c.t.Workflow(a.Name) // of the service that the activity is in
 	if w == nil {
 		return nil, c.fail(errs.InvalidArgument, where, "it runs the workflow %q, which does not exist", a.Name)
 	}
@@ -115,6 +115,11 @@ func (c *compiler) callOperation(where, host string, a placed, on target, after 
 	}
 	if op == nil {
 		return nil, c.fail(errs.InvalidArgument, where, "%s has no operation %q (%s)", on.id, a.Name, known("operations", operationNames(interfaces)))
+	}
+	if on.rel == nil {
+		if w := mappedWorkflow(on.node, i.Name, op.Name); w != nil {
+			return c.runMapped(on.node, w, i.Name, op.Name, a.at, after), nil
+		}
 	}
 	if on.rel != nil && onTarget(op.Name) {
 		subject = on.rel.target
@@ -167,9 +172,10 @@ func (c *compiler) delegate(where string, a placed, on target, after []int) ([]i
 	rels := relationships(on.node)
 	switch a.Name {
 	case "deploy", "install":
-		return []int{c.deployNode(on.node, on.id, rels, after)}, nil
+		after, err := c.deployParts(on.node, after)
+		return []int{c.deployNode(on.node, on.id, rels, after)}, err
 	case "undeploy", "uninstall":
-		return []int{c.undeployNode(on.node, on.id, rels, Started, after)}, nil
+		return c.undeployParts(on.node, []int{c.undeployNode(on.node, on.id, rels, Started, after)})
 	}
 	return nil, c.fail(errs.InvalidArgument, where, "%q cannot be delegated; deploy, install, undeploy and uninstall can", a.Name)
 }

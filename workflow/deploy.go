@@ -28,7 +28,10 @@ import (
 //
 // Only what has an implementation, or is claimed (see Options), takes a step. A
 // node that a service substitutes has no operations of its own: it is started
-// when all nodes of that service are (TOSCA 2.0 section 15).
+// when all nodes of that service are (TOSCA 2.0 section 15). Where that service
+// maps create, configure or start to a workflow, its workflows bring it up in
+// place of the life cycles of its nodes, which count as started behind the last
+// (TOSCA 2.0 section 15.6); a step of them may delegate to "deploy".
 //
 // The error has code InvalidArgument where requirements have no target
 // (tosca.ServiceTemplate.Dangling) or form a cycle, or two instances would have the same ID.
@@ -56,9 +59,11 @@ func deployNodes(nodes []*tosca.NodeTemplate) pass {
 		for _, n := range nodes {
 			id, rels := NodeID(n.Name, n.Index), relationships(n)
 			p.create(n, id, rels)
-			if p.current[id] == Started {
+			switch {
+			case coveredBy(n, bringsUp) != nil: // the workflows of the node that it is a part of
+			case p.up(n, id):
 				p.notifySource(rels)
-			} else {
+			default:
 				p.done[id] = p.deployNode(n, id, rels, append(p.targetsDone(rels), p.partsDone(n)...))
 			}
 		}
@@ -81,6 +86,7 @@ func (p *planner) reserve(nodes []*tosca.NodeTemplate) {
 
 // create lists the instances of the node and its relationships that do not exist.
 func (p *planner) create(n *tosca.NodeTemplate, id string, rels []relationship) {
+	p.created[n] = true
 	if _, ok := p.current[id]; !ok {
 		p.plan.Create = append(p.plan.Create, Instance{ID: id, Node: n.Name, Index: n.Index})
 	}
@@ -120,22 +126,25 @@ func (p *planner) partsDone(n *tosca.NodeTemplate) []int {
 // deployNode adds the steps that bring one node from nothing to started, and
 // returns the last.
 func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationship, after []int) int {
-	calls := standardCalls(n, p.opts, "create", "configure", "start")
+	calls, first := standardCalls(n, p.opts, bringsUp...), len(p.plan.Steps)
 	if calls.has("create") {
-		after = []int{p.callNode(id, calls.iface, "create", Creating, Created, after)}
+		after = []int{p.callStandard(n, id, calls.iface, "create", Creating, Created, after)}
 	}
 	after = p.callBothSides(rels, "pre_configure_source", "pre_configure_target", after)
 	if calls.has("configure") {
-		after = []int{p.callNode(id, calls.iface, "configure", Configuring, Configured, after)}
+		after = []int{p.callStandard(n, id, calls.iface, "configure", Configuring, Configured, after)}
 	}
 	after = p.callBothSides(rels, "post_configure_source", "post_configure_target", after)
 	start := -1
 	if calls.has("start") {
-		start = p.callNode(id, calls.iface, "start", Starting, "", after)
+		start = p.callStandard(n, id, calls.iface, "start", Starting, "", after)
 		after = []int{start}
 	}
+	if len(calls.operations) > 0 && n.Substitution != nil {
+		after = p.partsStarted(n, first, after)
+	}
 	after = p.callBothSides(rels, "add_target", "add_source", after)
-	if last := len(p.plan.Steps) - 1; start >= 0 && last == start {
+	if last := len(p.plan.Steps) - 1; start >= 0 && last == start && p.plan.Steps[start].Kind == Call {
 		p.plan.Steps[start].Exit = Started
 		return start
 	}

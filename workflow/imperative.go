@@ -78,21 +78,22 @@ type compiler struct {
 	active []*tosca.Workflow
 	// lenient leaves out calls of operations that a target does not have.
 	lenient bool
-	// created are the nodes whose instances were looked after.
-	created map[*tosca.NodeTemplate]bool
+	// outer is the node that the service substitutes; nil for none.
+	outer *tosca.NodeTemplate
 }
 
 func newCompiler(p *planner, op string, t *tosca.ServiceTemplate) *compiler {
 	c := &compiler{planner: p, op: op, t: t,
-		nodes:   make(map[string][]*tosca.NodeTemplate, len(t.Nodes)),
-		groups:  make(map[string]*tosca.Group, len(t.Groups)),
-		created: map[*tosca.NodeTemplate]bool{},
+		nodes:  make(map[string][]*tosca.NodeTemplate, len(t.Nodes)),
+		groups: make(map[string]*tosca.Group, len(t.Groups)),
+		outer:  t.Substitutes(),
 	}
 	for _, n := range t.Absent() {
 		c.nodes[n.Name] = nil // known, but nothing to do
 	}
 	for _, n := range t.Nodes {
-		c.nodes[n.Name] = append(c.nodes[n.Name], n)
+		name := c.local(n)
+		c.nodes[name] = append(c.nodes[name], n)
 	}
 	for _, g := range t.Groups {
 		c.groups[g.Name] = g
@@ -150,7 +151,7 @@ func (c *compiler) preconditions(w *tosca.Workflow, prefix string, after []int) 
 		}
 		n := strconv.Itoa(i)
 		if pre.Target == "" && pre.Condition.Op == "expression" {
-			checks = append(checks, c.add(Step{ID: prefix + "precondition." + n, Kind: Check, When: place("workflows", w.Name, "preconditions", n)}, after))
+			checks = append(checks, c.add(Step{ID: prefix + "precondition." + n, Kind: Check, When: c.place("workflows", w.Name, "preconditions", n)}, after))
 			continue
 		}
 		targets, err := c.targets(w.Name, pre.Target, pre.TargetRelationship)
@@ -159,7 +160,7 @@ func (c *compiler) preconditions(w *tosca.Workflow, prefix string, after []int) 
 		}
 		for _, on := range targets {
 			checks = append(checks, c.add(Step{ID: prefix + "precondition." + n + "." + on.id, Kind: Check,
-				Instance: on.id, When: place("workflows", w.Name, "preconditions", n)}, after))
+				Instance: on.id, When: c.place("workflows", w.Name, "preconditions", n)}, after))
 		}
 	}
 	if checks == nil {
@@ -185,11 +186,11 @@ func (c *compiler) step(w *tosca.Workflow, s *tosca.WorkflowStep, prefix string,
 	}
 	filter := ""
 	if s.Filter != nil {
-		filter = place("workflows", w.Name, "steps", s.Name, "filter")
+		filter = c.place("workflows", w.Name, "steps", s.Name, "filter")
 	}
 	activities := make([]placed, len(s.Activities))
 	for i, a := range s.Activities {
-		activities[i] = placed{a, place("workflows", w.Name, "steps", s.Name, "activities", strconv.Itoa(i))}
+		activities[i] = placed{a, c.place("workflows", w.Name, "steps", s.Name, "activities", strconv.Itoa(i))}
 	}
 	tails := make([][]int, len(targets))
 	for i := range tails {
@@ -217,6 +218,8 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 		nodes = n
 	} else if g, ok := c.groups[name]; ok {
 		nodes = g.Members
+	} else if n := c.t.Node(name); n != nil {
+		nodes = []*tosca.NodeTemplate{n} // the one that was selected for the template
 	} else {
 		return nil, c.fail(errs.InvalidArgument, where, "its target %q is neither a node template nor a group", name)
 	}
@@ -242,7 +245,6 @@ func (c *compiler) targets(where, name, requirement string) ([]target, error) {
 // ensure makes the instances of a node and its relationships where they do not exist.
 func (c *compiler) ensure(n *tosca.NodeTemplate) {
 	if !c.created[n] {
-		c.created[n] = true
 		c.create(n, NodeID(n.Name, n.Index), relationships(n))
 	}
 }

@@ -47,15 +47,21 @@ type nodeCalls struct {
 
 func (c nodeCalls) has(operation string) bool { return slices.Contains(c.operations, operation) }
 
-// standardCalls finds the operations among names that are implemented or claimed.
+// standardCalls finds the operations among names that are implemented or
+// claimed, for a substituted node those that are mapped to a workflow.
 func standardCalls(n *tosca.NodeTemplate, opts Options, names ...string) nodeCalls {
 	i := standardInterface(n)
 	c := nodeCalls{iface: "Standard"}
-	if n.Substitution != nil {
-		return c
-	}
 	if i != nil {
 		c.iface = i.Name
+	}
+	if n.Substitution != nil {
+		for _, name := range names {
+			if mappedWorkflow(n, c.iface, name) != nil {
+				c.operations = append(c.operations, name)
+			}
+		}
+		return c
 	}
 	for _, name := range names {
 		if implemented(i, name) || opts.Claims != nil && opts.Claims(n, c.iface, name) {

@@ -20,6 +20,9 @@ import (
 // when the actions begin. The inputs of an activity win over those of the
 // operation for that call only (Step.Activity).
 //
+// The policies of a service that substitutes a node act on the nodes of that
+// service, and run its workflows.
+//
 // The caller says that the event has happened: schedule, period, evaluations
 // and method of a trigger are for whoever watches for it.
 //
@@ -64,6 +67,7 @@ type policyTrigger struct {
 
 // trigger adds the activities of one trigger.
 func (c *compiler) trigger(pt policyTrigger, tails map[string][]int) error {
+	c = c.in(pt.policy.Service())
 	where := pt.policy.Name + "." + pt.trigger.Name
 	nodes := c.filterTargets(pt)
 	targets := make([]target, len(nodes))
@@ -119,9 +123,6 @@ func (c *compiler) filterTargets(pt policyTrigger) []*tosca.NodeTemplate {
 	}
 	if len(pt.policy.Targets) == 0 && len(pt.policy.TargetGroups) == 0 {
 		candidates = c.t.Nodes
-		if own := pt.policy.Service(); own != nil {
-			candidates = own.Nodes // the policy may be one of a service that substitutes a node
-		}
 	}
 	var nodes []*tosca.NodeTemplate
 	seen := make(map[*tosca.NodeTemplate]bool, len(candidates))
@@ -136,7 +137,7 @@ func (c *compiler) filterTargets(pt policyTrigger) []*tosca.NodeTemplate {
 
 // passes tells whether a node passes the target_filter of a trigger.
 func (c *compiler) passes(n *tosca.NodeTemplate, tr *tosca.Trigger) bool {
-	return (tr.TargetNode == "" || n.Name == tr.TargetNode || c.isA(n, tr.TargetNode)) &&
+	return (tr.TargetNode == "" || c.local(n) == tr.TargetNode || c.isA(n, tr.TargetNode)) &&
 		(tr.TargetRequirement == "" || slices.ContainsFunc(n.Requirements, func(r *tosca.Requirement) bool { return r.Name == tr.TargetRequirement })) &&
 		(tr.TargetCapability == "" || slices.ContainsFunc(n.Capabilities, func(c *tosca.Capability) bool { return c.Name == tr.TargetCapability }))
 }

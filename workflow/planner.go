@@ -23,6 +23,10 @@ type planner struct {
 	scope  []string
 	// barrier is what steps wait for that wait for nothing else.
 	barrier []int
+	// created are the nodes whose instances were looked after.
+	created map[*tosca.NodeTemplate]bool
+	// err is the first error of a pass that has no result to give it with.
+	err error
 }
 
 // pass is one part of planning.
@@ -31,10 +35,14 @@ type pass func(*planner) error
 // makePlan runs the passes one after the other over an empty plan, and checks
 // what came out.
 func makePlan(kind string, current Current, opts Options, passes ...pass) (*Plan, error) {
-	p := &planner{plan: &Plan{Kind: kind, Steps: []*Step{}}, opts: opts, current: current, done: map[string]int{}}
+	p := &planner{plan: &Plan{Kind: kind, Steps: []*Step{}}, opts: opts, current: current,
+		done: map[string]int{}, created: map[*tosca.NodeTemplate]bool{}}
 	for _, run := range passes {
 		if err := run(p); err != nil {
 			return nil, err
+		}
+		if p.err != nil {
+			return nil, p.err
 		}
 	}
 	if err := p.plan.Validate(); err != nil {
@@ -48,7 +56,7 @@ func (p *planner) add(s Step, after []int) int {
 	s.Old = p.old
 	s.ID = p.prefix + s.ID
 	s.Guard = p.guard
-	if s.Kind == Call {
+	if s.Kind == Call || s.Kind == Check || s.Kind == Filter {
 		s.Scope = p.scope
 	}
 	if len(after) == 0 {
@@ -78,6 +86,20 @@ func (p *planner) callNode(id, iface, operation, enter, exit string, after []int
 		ID: id + "." + iface + "." + operation, Kind: Call, Instance: id, Subject: id,
 		Interface: iface, Operation: operation, Enter: enter, Exit: exit,
 	}, after)
+}
+
+// callStandard adds the call of an operation of a node's life cycle: a step, or
+// the workflow to which the service that substitutes the node maps it.
+func (p *planner) callStandard(n *tosca.NodeTemplate, id, iface, operation, enter, exit string, after []int) int {
+	w := mappedWorkflow(n, iface, operation)
+	if w == nil {
+		return p.callNode(id, iface, operation, enter, exit, after)
+	}
+	after = p.runMapped(n, w, iface, operation, "", []int{p.set(id, enter, after)})
+	if exit == "" {
+		return p.add(Step{ID: id + "." + iface + "." + operation, Kind: Join}, after)
+	}
+	return p.set(id, exit, after)
 }
 
 // set adds a step that only sets the state of a node.

@@ -18,6 +18,12 @@ import (
 //	/workflows/NAME/preconditions/INDEX
 //	/policies/NAME/triggers/NAME/action/INDEX
 //	/policies/NAME/triggers/NAME/condition
+//	/nodes/NAME/INDEX/interfaces/NAME/operations/NAME
+//	/nodes/NAME/INDEX/interfaces/NAME/operations/NAME/calls/PLACE
+//
+// A place in a service that substitutes a node begins with that node:
+//
+//	/nodes/NAME/INDEX/workflows/NAME/...
 func place(parts ...string) string {
 	var b strings.Builder
 	for _, part := range parts {
@@ -36,7 +42,7 @@ var (
 // or one of Step.Scope). The template must be the one that the plan was made
 // of, else the error has code NotFound.
 func FindActivity(t *tosca.ServiceTemplate, at string) (*tosca.Activity, error) {
-	p := splitPlace(at)
+	t, p := inService(t, splitPlace(at))
 	switch {
 	case p.is("workflows", "", "steps", "", "activities", ""):
 		if s := findStep(t.Workflow(p[1]), p[3]); s != nil {
@@ -58,7 +64,7 @@ func FindActivity(t *tosca.ServiceTemplate, at string) (*tosca.Activity, error) 
 // names (Step.When). The template must be the one that the plan was made of,
 // else the error has code NotFound.
 func FindCondition(t *tosca.ServiceTemplate, at string) (*tosca.Condition, error) {
-	p := splitPlace(at)
+	t, p := inService(t, splitPlace(at))
 	switch {
 	case p.is("workflows", "", "steps", "", "filter"):
 		if s := findStep(t.Workflow(p[1]), p[3]); s != nil && s.Filter != nil {

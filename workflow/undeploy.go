@@ -25,6 +25,9 @@ import (
 // template, so that nothing is left when the plan has been taken through; the
 // deployment's own status says that it was undeployed.
 //
+// Where the service that substitutes a node maps stop or delete to a workflow,
+// its workflows take it away in place of the life cycles of its nodes.
+//
 // The errors are those of Deploy.
 //
 // Source: TOSCA 1.3 sections 5.8.4.3, 5.8.5.5.1 and 7.2; remove_source is
@@ -48,7 +51,11 @@ func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
 				continue
 			}
 			rels := relationships(n)
-			p.done[id] = p.undeployNode(n, id, rels, p.current[id], dependents[id])
+			if outer := coveredBy(n, takesAway); outer != nil && p.goes(outer, selected) {
+				p.done[id] = p.set(id, Initial, dependents[id])
+			} else {
+				p.done[id] = p.undeployNode(n, id, rels, p.current[id], dependents[id])
+			}
 			for _, r := range rels {
 				dependents[r.target] = append(dependents[r.target], p.done[id])
 			}
@@ -64,21 +71,21 @@ func undeployNodes(nodes []*tosca.NodeTemplate, selected map[string]bool) pass {
 // undeployNode adds the steps that take one node away, which is in the given
 // state, and returns the last.
 func (p *planner) undeployNode(n *tosca.NodeTemplate, id string, rels []relationship, state string, after []int) int {
-	calls := standardCalls(n, p.opts, "stop", "delete")
+	calls := standardCalls(n, p.opts, takesAway...)
 	if mayRun(state) {
 		backward := slices.Clone(rels)
 		slices.Reverse(backward)
 		first := len(p.plan.Steps)
 		after = p.callBothSides(backward, "remove_target", "remove_source", after)
 		if calls.has("stop") {
-			after = []int{p.callNode(id, calls.iface, "stop", Stopping, Configured, after)}
+			after = []int{p.callStandard(n, id, calls.iface, "stop", Stopping, Configured, after)}
 		}
 		for _, s := range p.plan.Steps[first:] {
 			s.Optional = state == Errored
 		}
 	}
 	if calls.has("delete") {
-		return p.callNode(id, calls.iface, "delete", Deleting, Initial, after)
+		return p.callStandard(n, id, calls.iface, "delete", Deleting, Initial, after)
 	}
 	return p.set(id, Initial, after)
 }

@@ -82,6 +82,9 @@ func redoneNodes(old, new *tosca.ServiceTemplate, diff *Diff) map[string]bool {
 			todo = append(todo, n)
 		}
 	}
+	for _, n := range newParts(old, new) {
+		add(n)
+	}
 	for _, n := range old.Nodes {
 		change, _ := changes[nodeName(n)].(*Diff)
 		if !inNew[NodeID(n.Name, n.Index)] || redo(change, n) {
@@ -94,6 +97,11 @@ func redoneNodes(old, new *tosca.ServiceTemplate, diff *Diff) map[string]bool {
 		todo = todo[1:]
 		for _, source := range sources[n] {
 			add(source)
+		}
+		if mapsAny(n, bringsUp) || mapsAny(n, takesAway) {
+			for _, part := range parts(n) {
+				add(part) // workflows bring them up or take them away together
+			}
 		}
 	}
 	return redone
