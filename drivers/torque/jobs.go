@@ -1,0 +1,338 @@
+package torque
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+// maxNamed is how many jobs are asked for by name. For more, one query for all
+// jobs costs the server less, and a command line has a bound.
+const maxNamed = 100
+
+// Jobs asks after jobs with one qstat; see hpc.Manager. Torque forgets a job
+// keep_completed seconds after its end, PBS after job_history_duration, and at
+// once where job_history_enable is off.
+func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := checkIDs("query", ids); err != nil {
+		return nil, err
+	}
+	named := unique(ids)
+	if len(named) > maxNamed {
+		named = nil
+	}
+	jobs, err := m.query(ctx, true, named)
+	if err != nil {
+		return nil, err
+	}
+	var found []*hpc.Job
+	byNumber := index(jobs)
+	for _, id := range ids {
+		if j := find(byNumber[splitID(id).number], id); j != nil {
+			found = append(found, j)
+		}
+	}
+	return found, nil
+}
+
+// List returns the jobs that qstat shows: those that have not ended, and in
+// Torque those that it has not forgotten.
+func (m *Manager) List(ctx context.Context, user string) ([]*hpc.Job, error) {
+	jobs, err := m.query(ctx, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(jobs, func(j *hpc.Job) bool { return user != "" && j.User != user }), nil
+}
+
+// Find returns the jobs of the shell's user that bear a tag, in order of their
+// numbers. In PBS it asks for that user's jobs only, with qselect: the history
+// of all may be long.
+func (m *Manager) Find(ctx context.Context, tag string) ([]string, error) {
+	kind, err := m.which(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user, err := m.whoami(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []*hpc.Job
+	if kind == kindPBS {
+		jobs, err = m.ownHistory(ctx, user)
+	} else {
+		jobs, err = m.query(ctx, true, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, j := range jobs {
+		if j.Tag == tag && j.User == user {
+			ids = append(ids, j.ID)
+		}
+	}
+	return ids, nil
+}
+
+// ownHistory returns a user's jobs of PBS, with those that have ended.
+func (m *Manager) ownHistory(ctx context.Context, user string) ([]*hpc.Job, error) {
+	r, err := m.run(ctx, "qselect", "-x", "-u", user)
+	if err != nil {
+		return nil, err
+	}
+	if r.Code != 0 {
+		return m.query(ctx, true, nil)
+	}
+	var ids []string
+	for id := range strings.FieldsSeq(string(r.Stdout)) {
+		if idForm.MatchString(id) {
+			ids = append(ids, id)
+		}
+	}
+	var all []*hpc.Job
+	for batch := range slices.Chunk(unique(ids), maxNamed) {
+		jobs, err := m.query(ctx, true, batch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, jobs...)
+	}
+	slices.SortFunc(all, func(a, b *hpc.Job) int { return compareIDs(a.ID, b.ID) })
+	return all, nil
+}
+
+func (m *Manager) whoami(ctx context.Context) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.user != "" {
+		return m.user, nil
+	}
+	r, err := m.shell.Run(ctx, hpc.Command{Args: []string{"id", "-un"}})
+	if err != nil {
+		return "", err
+	}
+	if r.Code != 0 {
+		return "", failure("ask who the user is on", m.shell.Name(), r)
+	}
+	m.user = strings.TrimSpace(string(r.Stdout))
+	return m.user, nil
+}
+
+// query runs qstat for some jobs, or for all, and returns them in order of their
+// IDs, tasks within their arrays. ended asks PBS for those in its history too.
+func (m *Manager) query(ctx context.Context, ended bool, ids []string) ([]*hpc.Job, error) {
+	kind, err := m.which(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	switch {
+	case kind == kindTorque:
+		// -x is XML. Without -t, a query for an array returns all jobs there are.
+		args = []string{"qstat", "-x", "-t"}
+	case ended: // -x is the history
+		args = []string{"qstat", "-x", "-t", "-f", "-F", "json"}
+	default:
+		args = []string{"qstat", "-t", "-f", "-F", "json"}
+	}
+	records, err := m.qstat(ctx, kind, append(args, ids...))
+	if err != nil {
+		return nil, err
+	}
+	return gather(kind, records), nil
+}
+
+func (m *Manager) qstat(ctx context.Context, kind string, args []string) ([]record, error) {
+	r, err := m.run(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	if r.Code != 0 && !onlyUnknown(string(r.Stderr)) {
+		return nil, failure("query jobs on", m.shell.Name(), r)
+	}
+	var records []record
+	if kind == kindTorque {
+		records, err = parseXML(r.Stdout, "Job", "Job_Id")
+	} else if records, err = parseJSON(r.Stdout, "Jobs"); err != nil {
+		// Releases before 2021 print JSON that is none where users put quotes or
+		// control characters into their variables.
+		var text hpc.Result
+		if text, err = m.run(ctx, slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "-F" || a == "json" })...); err != nil {
+			return nil, err
+		}
+		if text.Code != 0 && !onlyUnknown(string(text.Stderr)) {
+			return nil, failure("query jobs on", m.shell.Name(), text)
+		}
+		records, err = parseText(text.Stdout)
+	}
+	if err != nil {
+		return nil, executor.MarkRetryable(&errs.Error{Code: errs.Unavailable, Op: "query jobs on", Subject: m.shell.Name(), Err: err})
+	}
+	return records, nil
+}
+
+// onlyUnknown tells whether all complaints of qstat are of jobs that it does not
+// know: it prints the others, and exits with the code of the last that is unknown.
+func onlyUnknown(complaints string) bool {
+	any := false
+	for line := range strings.Lines(complaints) {
+		lower := strings.ToLower(line)
+		switch {
+		case strings.TrimSpace(line) == "":
+		case strings.Contains(lower, "unknown job id"), strings.Contains(lower, "job has finished"):
+			any = true
+		default:
+			return false
+		}
+	}
+	return any
+}
+
+// gather makes jobs of records and puts tasks into their arrays. Torque prints
+// no record for an array among its tasks: it is made of them.
+func gather(kind string, records []record) []*hpc.Job {
+	var jobs []*hpc.Job
+	arrays := map[string]*hpc.Job{}
+	submitted := map[string][]int{}
+	var tasks []record
+	seen := make(map[string]bool, len(records)) // an array may be asked for together with a task of it
+	for _, r := range records {
+		id := splitID(r.id)
+		switch {
+		case seen[r.id]:
+		case id.index >= 0:
+			tasks = append(tasks, r)
+		default:
+			j := r.job(kind)
+			jobs = append(jobs, j)
+			if id.array {
+				arrays[j.ID] = j
+				submitted[j.ID] = submittedIndexes(r)
+			}
+		}
+		seen[r.id] = true
+	}
+	for _, r := range tasks {
+		task, key := r.job(kind), parent(r.id)
+		array := arrays[key]
+		if array == nil {
+			array = &hpc.Job{ID: key, Name: task.Name, Tag: task.Tag, User: task.User, Queue: task.Queue,
+				Submitted: task.Submitted, Eligible: task.Eligible, WorkDir: task.WorkDir, Index: -1, Raw: task.Raw}
+			arrays[key] = array
+			jobs = append(jobs, array)
+			submitted[key] = submittedIndexes(r)
+		}
+		array.Tasks = append(array.Tasks, task)
+	}
+	for id, array := range arrays {
+		if len(array.Tasks) > 0 {
+			addForgotten(array, submitted[id])
+			settle(array)
+			sumUp(array)
+		}
+	}
+	slices.SortStableFunc(jobs, func(a, b *hpc.Job) int { return compareIDs(a.ID, b.ID) })
+	return jobs
+}
+
+// settle decides the tasks of an ended array of PBS that have no Exit_status of
+// their own: all are well if the array is.
+func settle(array *hpc.Job) {
+	for _, t := range array.Tasks {
+		if t.State != hpc.Completing || t.Raw != "X" || !array.State.Ended() {
+			continue
+		}
+		t.State = hpc.Unknown
+		t.Reason = cmp.Or(t.Reason, "the manager does not tell how the task ended")
+		if array.State == hpc.Completed {
+			t.State, t.Reason, t.Ended = hpc.Completed, "", array.Ended
+		}
+	}
+}
+
+// submittedIndexes returns the indexes that an array was submitted with, as far
+// as the manager still shows its option.
+func submittedIndexes(r record) []int {
+	text := r.attrs["array_indices_submitted"]
+	words := strings.Fields(cmp.Or(r.attrs["submit_args"], r.attrs["Submit_arguments"]))
+	for i, w := range words {
+		if text == "" && (w == "-t" || w == "-J") && i+1 < len(words) {
+			text = words[i+1]
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	indexes, err := parseIndexes(text)
+	if err != nil {
+		return nil
+	}
+	return indexes
+}
+
+// addForgotten adds the tasks that were submitted and are not shown any more:
+// Torque forgets each task by itself while others run.
+func addForgotten(array *hpc.Job, submitted []int) {
+	slices.SortFunc(array.Tasks, func(a, b *hpc.Job) int { return cmp.Compare(a.Index, b.Index) })
+	shown := map[int]bool{}
+	for _, t := range array.Tasks {
+		shown[t.Index] = true
+	}
+	before, server, _ := strings.Cut(array.ID, "[]")
+	for _, i := range submitted {
+		if !shown[i] {
+			array.Tasks = append(array.Tasks, &hpc.Job{ID: before + "[" + strconv.Itoa(i) + "]" + server, Name: array.Name, Tag: array.Tag,
+				User: array.User, Queue: array.Queue, State: hpc.Unknown, Reason: "the manager has forgotten the task", Index: i})
+		}
+	}
+	slices.SortFunc(array.Tasks, func(a, b *hpc.Job) int { return cmp.Compare(a.Index, b.Index) })
+}
+
+// find returns the job or task with an ID; nil for none.
+func find(jobs []*hpc.Job, id string) *hpc.Job {
+	asked := splitID(id)
+	for _, j := range jobs {
+		if asked.is(splitID(j.ID)) {
+			return j
+		}
+		for _, t := range j.Tasks {
+			if asked.is(splitID(t.ID)) && t.Raw != "" {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// index groups jobs by number, so that many are found fast.
+func index(jobs []*hpc.Job) map[int64][]*hpc.Job {
+	by := make(map[int64][]*hpc.Job, len(jobs))
+	for _, j := range jobs {
+		n := splitID(j.ID).number
+		by[n] = append(by[n], j)
+	}
+	return by
+}
+
+// unique drops words that come again, keeping their order.
+func unique(words []string) []string {
+	seen := make(map[string]bool, len(words))
+	var kept []string
+	for _, w := range words {
+		if !seen[w] {
+			seen[w] = true
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}

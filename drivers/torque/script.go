@@ -1,0 +1,192 @@
+package torque
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+)
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// jobScript returns the text that qsub reads from standard input: the spec's own
+// first line and #PBS directives, then the work directory, output files,
+// variables and modules, then the spec's script, command or container.
+//
+// The script sends its output to its files itself: Torque and PBS would keep it
+// on the node and copy it only at the job's end. Variables do not go through
+// qsub -v, which has no way to quote a comma in Torque.
+func jobScript(spec *hpc.JobSpec) (string, error) {
+	head, body := splitScript(spec.Script)
+	shell := "/bin/sh"
+	first, _, _ := strings.Cut(spec.Script, "\n")
+	interpreter, isShell := shellOf(first)
+	if isShell {
+		shell = interpreter
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#!%s\n", shell)
+	for _, line := range head {
+		if strings.HasPrefix(line, "#PBS") {
+			b.WriteString(line + "\n")
+		}
+	}
+	if spec.WorkDir != "" {
+		fmt.Fprintf(&b, "cd -- %s || exit 73\n", quote(spec.WorkDir))
+	}
+	b.WriteString(redirection(spec))
+	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		if !variableName.MatchString(name) {
+			return "", errs.New(errs.InvalidArgument, "submit", "job "+spec.Name, "%q is no name of a variable", name)
+		}
+		fmt.Fprintf(&b, "export %s=%s\n", name, quote(spec.Env[name]))
+	}
+	for _, module := range spec.Modules {
+		fmt.Fprintf(&b, "module load %s || exit 75\n", quote(module))
+	}
+	switch {
+	case len(spec.Command) > 0 && spec.Script != "":
+		return "", errs.New(errs.InvalidArgument, "submit", "job "+spec.Name, "both a script and a command")
+	case len(spec.Command) == 0 && spec.Script == "":
+		return "", errs.New(errs.InvalidArgument, "submit", "job "+spec.Name, "neither a script nor a command")
+	case len(spec.Command) > 0:
+		b.WriteString(inContainer(spec.Container, quoteAll(spec.Command)))
+	case isShell && spec.Container == nil:
+		b.WriteString(body)
+	default:
+		b.WriteString(asFile(spec))
+	}
+	return b.String(), nil
+}
+
+// splitScript separates the leading comments and empty lines of a script, which
+// is where qsub reads directives, from the rest.
+func splitScript(script string) (head []string, body string) {
+	for rest := script; rest != ""; {
+		line, after, _ := strings.Cut(rest, "\n")
+		line = strings.TrimRight(line, "\r")
+		if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' {
+			return head, rest
+		}
+		head = append(head, line)
+		rest = after
+	}
+	return head, ""
+}
+
+// shellOf returns the interpreter of a script whose language is that of sh: the
+// path behind "#!", and /bin/sh where there is none.
+func shellOf(first string) (string, bool) {
+	if !strings.HasPrefix(first, "#!") {
+		return "/bin/sh", true
+	}
+	words := strings.Fields(first[2:])
+	if len(words) == 0 {
+		return "/bin/sh", true
+	}
+	name := path.Base(words[0])
+	if name == "env" && len(words) == 2 {
+		name = words[1]
+	}
+	if !slices.Contains([]string{"sh", "bash", "dash", "ksh", "zsh"}, name) {
+		return "", false
+	}
+	// With options, or found by env, it is as the line says.
+	return strings.TrimSpace(strings.TrimSuffix(first[2:], "\r")), true
+}
+
+// redirection sends the output to the spec's files, those of tasks with the index.
+func redirection(spec *hpc.JobSpec) string {
+	suffix := ""
+	if spec.Array != nil {
+		suffix = `."${PBS_ARRAYID:-$PBS_ARRAY_INDEX}"`
+	}
+	stdout, stderr := spec.Stdout, spec.Stderr
+	if stdout == "" {
+		stdout = "stdout"
+	}
+	if stderr == "" {
+		stderr = "stderr"
+	}
+	line := "exec >" + quote(stdout) + suffix
+	if spec.Join {
+		return line + " 2>&1\n"
+	}
+	return line + " 2>" + quote(stderr) + suffix + "\n"
+}
+
+// asFile runs the spec's script, as it is, from a file of its own: one in another
+// language, or one that runs in a container.
+func asFile(spec *hpc.JobSpec) string {
+	end := "END_OF_JOB_SCRIPT"
+	for strings.Contains(spec.Script, end) {
+		end += "_"
+	}
+	script := spec.Script
+	if !strings.HasPrefix(script, "#!") {
+		script = "#!/bin/sh\n" + script
+	}
+	return "job_script=$(mktemp \"$PWD/.job-script.XXXXXX\") || exit 73\n" +
+		"trap 'rm -f \"$job_script\"' EXIT\n" +
+		"cat >\"$job_script\" <<'" + end + "'\n" + strings.TrimSuffix(script, "\n") + "\n" + end + "\n" +
+		"chmod 700 \"$job_script\"\n" +
+		inContainer(spec.Container, `"$job_script"`)
+}
+
+// inContainer returns the line that runs a quoted command, in a container if any.
+func inContainer(c *hpc.Container, command string) string {
+	if c == nil {
+		return command + "\n"
+	}
+	find := "container_runtime=" + quote(c.Runtime) + "\n"
+	if c.Runtime == "" {
+		find = "container_runtime=$(command -v apptainer || command -v singularity) ||" +
+			" { echo 'neither apptainer nor singularity is in the PATH' >&2; exit 127; }\n"
+	}
+	args := []string{"exec", "--bind"}
+	line := quoteAll(args) + ` "$PWD" --pwd "$PWD"`
+	for _, bind := range c.Binds {
+		line += " --bind " + quote(bind)
+	}
+	if c.GPU {
+		line += " --nv"
+	}
+	if len(c.Options) > 0 {
+		line += " " + quoteAll(c.Options)
+	}
+	return find + `"$container_runtime" ` + line + " " + quote(c.Image) + " " + command + "\n"
+}
+
+// quote makes one word of sh of a text.
+func quote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func quoteAll(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quote(w)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// directiveVariables returns the lists of "#PBS -v": qsub's own -v, which the tag
+// needs, replaces them, so they are joined with it.
+func directiveVariables(script string) []string {
+	head, _ := splitScript(script)
+	var lists []string
+	for _, line := range head {
+		words := strings.Fields(strings.TrimPrefix(line, "#PBS"))
+		for i, w := range words {
+			if strings.HasPrefix(line, "#PBS") && w == "-v" && i+1 < len(words) {
+				lists = append(lists, words[i+1])
+			}
+		}
+	}
+	return lists
+}
