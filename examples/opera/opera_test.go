@@ -112,9 +112,13 @@ func TestQuickstart(t *testing.T) {
 	require.Equal(t, "undeployed", status(t, dir))
 	_, err = http.Get(url)
 	require.Error(t, err, "the server must be gone")
-	left, err := fs.Glob(os.DirFS(os.Getenv("TMPDIR")), "*")
+	tmp := os.DirFS(os.Getenv("TMPDIR"))
+	left, err := fs.Glob(tmp, "*")
 	require.NoError(t, err)
-	require.Empty(t, left, "nothing is left behind")
+	require.Len(t, left, 1, "nothing is left behind but the folder in which the local driver finds operations again")
+	operations, err := fs.Glob(tmp, "orchestrator-local-*/boot-*/*.*")
+	require.NoError(t, err)
+	require.Empty(t, operations, "and it is empty")
 }
 
 func get(t *testing.T, url string) string {
