@@ -7,9 +7,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/stretchr/testify/require"
 )
 
@@ -125,4 +127,12 @@ func BenchmarkForks(b *testing.B) {
 			}
 		}
 	}
+}
+
+// load loads the service template of an archive.
+func load(t testing.TB, archive *csar.Archive) *tosca.ServiceTemplate {
+	t.Helper()
+	loaded, diags := tosca.Load(archive.FS(), archive.Entry(), nil)
+	require.False(t, diags.HasErrors(), "%v", diags)
+	return loaded
 }

@@ -350,7 +350,7 @@ func (c *call) limitStop() {
 // cancelHandle cancels what runs in the outside world.
 func (c *call) cancelHandle() {
 	h, turn := c.handle, c.turn
-	c.run.inFlight.Go(func() {
+	c.run.aside.do(func() {
 		ctx, cancel := context.WithTimeout(c.run.opsCtx, c.run.eng.cfg.CancelGrace)
 		defer cancel()
 		err := c.driver.Cancel(ctx, h)
@@ -400,7 +400,7 @@ func (c *call) close() {
 		// The rest of the last line may have to wait for the observer, which
 		// this goroutine serves.
 		log := c.log
-		c.run.inFlight.Go(func() { _ = log.Close() })
+		c.run.aside.do(func() { _ = log.Close() })
 	}
 	if c.output != nil {
 		c.output.finish()
@@ -544,7 +544,7 @@ func (c *call) forget() {
 		return
 	}
 	r.batch.then = append(r.batch.then, func() {
-		r.inFlight.Go(func() { r.logPanic(op.ID, driver.forget(op)) })
+		r.aside.do(func() { r.logPanic(op.ID, driver.forget(op)) })
 	})
 }
 

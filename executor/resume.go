@@ -3,8 +3,10 @@ package executor
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
+	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
@@ -29,13 +31,13 @@ type stepHistory struct {
 }
 
 // history reads the journal of a run.
-func (e *Engine) history(ctx context.Context, id, run string) (*history, error) {
+func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*history, error) {
 	h := &history{steps: map[string]*stepHistory{}}
-	for entry, err := range e.cfg.Store.Journal(ctx, id, 0) {
+	for entry, err := range e.journal(ctx, id, run) {
 		if err != nil {
 			return nil, err
 		}
-		if entry.Run != run {
+		if entry.Run != run.ID {
 			continue
 		}
 		data, err := dataOf(entry)
@@ -72,6 +74,16 @@ func (e *Engine) history(ctx context.Context, id, run string) (*history, error) 
 		}
 	}
 	return h, nil
+}
+
+// journal yields the entries of a deployment from the first of a run on: what
+// earlier runs left is not read.
+func (e *Engine) journal(ctx context.Context, id string, run *state.Run) iter.Seq2[*state.Entry, error] {
+	after := run.FirstSeq // 0 where a store of the first release wrote the run
+	if after > 0 {
+		after--
+	}
+	return e.cfg.Store.Journal(ctx, id, after)
 }
 
 // settings completes what was asked for now with what was asked for then.

@@ -52,6 +52,7 @@ type run struct {
 	opsCtx   context.Context
 	stopOps  context.CancelFunc
 	inFlight sync.WaitGroup      // calls of drivers
+	aside    aside               // those that the run need not wait for
 	logRoom  *semaphore.Weighted // bounds the output on its way, in bytes
 }
 
@@ -74,6 +75,7 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 			r.guards[step.ID] = step.Guard
 		}
 	}
+	r.aside.wg = &r.inFlight
 	r.record.Steps = len(plan.Steps)
 	r.opsCtx, r.stopOps = context.WithCancel(context.WithoutCancel(ctx))
 	return r

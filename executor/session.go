@@ -83,7 +83,7 @@ func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[
 		return err
 	}
 	if last != nil && last.Status != state.RunSucceeded {
-		if err := e.loadOld(ctx, l, last.ID); err != nil {
+		if err := e.loadOld(ctx, l, last); err != nil {
 			return err
 		}
 	}
@@ -94,7 +94,7 @@ func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[
 }
 
 // loadOld loads the template that a run replaces, if it does.
-func (e *Engine) loadOld(ctx context.Context, l *live, run string) error {
+func (e *Engine) loadOld(ctx context.Context, l *live, run *state.Run) error {
 	begin, err := e.beginning(ctx, l.id, run)
 	if err != nil || begin.Old == nil {
 		return err
@@ -104,12 +104,12 @@ func (e *Engine) loadOld(ctx context.Context, l *live, run string) error {
 }
 
 // beginning is what the journal says of the start of a run.
-func (e *Engine) beginning(ctx context.Context, id, run string) (entryData, error) {
-	for entry, err := range e.cfg.Store.Journal(ctx, id, 0) {
+func (e *Engine) beginning(ctx context.Context, id string, run *state.Run) (entryData, error) {
+	for entry, err := range e.journal(ctx, id, run) {
 		if err != nil {
 			return entryData{}, err
 		}
-		if entry.Run == run && entry.Kind == string(RunStarted) {
+		if entry.Run == run.ID && entry.Kind == string(RunStarted) {
 			return dataOf(entry)
 		}
 	}
@@ -214,7 +214,7 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.eng.history(ctxless, l.id, s.last.ID)
+	h, err := s.eng.history(ctxless, l.id, s.last)
 	if err != nil {
 		return nil, err
 	}
