@@ -242,7 +242,7 @@ func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok
 			d := p.sink.errorf("malformed-function", extentOf(f.Key, p.file).Range(),
 				"the call of %s stands among other keys", key)
 			d.Detail = "A call is a map with the function's name as its only key. Write \"" + prefix + key + "\" for a key that begins with \"" + prefix + "\"."
-			d.Section = p.version.section + ", 10.1"
+			d.Section = p.version.at("10.1")
 			return "", nil, false
 		}
 		name, _, _ = strings.Cut(key[len(prefix):], prefix)
@@ -262,7 +262,7 @@ func (p *valueParser) unprefixedCall(n *yamlx.Node) (name string, arg *yamlx.Nod
 		if f.name == key.Text && p.version.level <= f.to {
 			d := p.sink.warnf("missing-prefix", extentOf(key, p.file).Range(), "%s is taken for a call of %s%s", f.name, p.version.functionPrefix, f.name)
 			d.Detail = "In " + p.version.section + " the name of a function begins with \"" + p.version.functionPrefix + "\"."
-			d.Section = p.version.section + ", 10.1"
+			d.Section = p.version.at("10.1")
 			return f.name, n.Fields[0].Value, true
 		}
 	}
@@ -281,10 +281,10 @@ func (p *valueParser) unknown(name string, rng Range) {
 	prefix := p.version.functionPrefix
 	d := p.sink.errorf("unknown-function", rng, "there is no function %s%s in %s", prefix, name, p.version.section)
 	d.Suggestion = nearest(name, names)
-	d.Section = p.version.section + ", 10.1"
+	d.Section = p.version.at("10.1")
 	if instead := replacedFunctions[name]; instead != "" {
 		d.Suggestion, d.Detail = "", instead
-		d.Section = p.version.section + ", 10.2"
+		d.Section = p.version.at("10.2")
 		return
 	}
 	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
@@ -332,7 +332,7 @@ func (p *valueParser) warn(call *Call) {
 	if sep, ok := call.Args[1].content.(string); ok && len([]rune(sep)) > 1 {
 		d := p.sink.warnf("token-separator", call.Args[1].Range(), "token separates at %s as a whole", show(sep))
 		d.Detail = "The specification separates at each of the characters; published templates rely on the whole text. A separator of one character means the same in both."
-		d.Section = p.version.section + ", 4.3.3"
+		d.Section = p.version.at("4.3.3")
 	}
 }
 

@@ -79,7 +79,7 @@ func (k callChecker) report(c *Call, err *pathError) {
 	}
 	d.Suggestion = err.suggestion
 	if c.function.section != "" {
-		d.Section = c.function.version() + ", " + c.function.section
+		d.Section = c.function.version() + " section " + c.function.section
 	}
 }
 
@@ -168,7 +168,7 @@ func (k callChecker) result(v *Value, want *Schema) {
 		got := typing{self: k.self, subject: k.subject}.of(v)
 		if message := assignable(got, want); message != "" && (content.function.strict() || !converts(got, want)) {
 			d := k.sink.errorf("wrong-type", v.Range(), "the result of %s: %s", content.Function, message)
-			d.Section = content.function.version() + ", " + content.function.section
+			d.Section = content.function.version() + " section " + content.function.section
 			if !content.function.strict() {
 				d.Severity = Warning
 			}

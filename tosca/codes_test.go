@@ -78,13 +78,25 @@ func usedCodes(t *testing.T) map[string]bool {
 	return used
 }
 
-// TestCodesAreProduced wants each code of the catalogue from at least one case.
+// withoutSection are the codes about which no section of the specification is:
+// files that cannot be read as YAML, the bounds of this implementation, shapes
+// that each construct has its own section for, and what the orchestrator adds.
+var withoutSection = map[string]bool{codeDuplicateKey: true, codeSyntax: true, codeTooLarge: true, codeUnreadable: true,
+	codeRequirementCycle: true, codeUnsupported: true}
+
+// TestCodesAreProduced wants each code of the catalogue from at least one case,
+// with the section of the specification in at least one of them.
 func TestCodesAreProduced(t *testing.T) {
 	t.Parallel()
-	produced := map[string]bool{}
+	produced, cited := map[string]bool{}, map[string]bool{}
+	section := regexp.MustCompile(`^TOSCA (2\.0|1\.3) sections? \d`)
 	add := func(ds Diagnostics) {
 		for _, d := range ds {
 			produced[d.Code] = true
+			if d.Section != "" {
+				require.Regexp(t, section, d.Section, d.Code)
+				cited[d.Code] = true
+			}
 		}
 	}
 	for _, c := range loadCases(t) {
@@ -109,5 +121,22 @@ func TestCodesAreProduced(t *testing.T) {
 		if !produced[c.Code] {
 			t.Errorf("no case produces %s", c.Code)
 		}
+		if cited[c.Code] == withoutSection[c.Code] {
+			t.Errorf("%s names a section: %v", c.Code, cited[c.Code])
+		}
 	}
+}
+
+// TestSectionsAreOfCodes wants the tables of sections to have codes and
+// constructs that there are.
+func TestSectionsAreOfCodes(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, c := range Codes() {
+		known[c.Code] = true
+	}
+	for code := range sections {
+		require.True(t, known[code], code)
+	}
+	require.ElementsMatch(t, sortedKeys(keynames), sortedKeys(constructSections))
 }

@@ -100,7 +100,7 @@ func (p *valueParser) validation(n *yamlx.Node) *Constraint {
 		}
 		if !call.function.maybeBoolean() {
 			d := s.errorf(codeNotBoolean, value.Range(), "a validation clause is a boolean expression, which $%s is not", op)
-			d.Section = p.version.section + ", 9.11"
+			d.Section = p.version.at("9.11")
 			return nil
 		}
 	} else if _, failed := value.content.([]mapEntry); failed && n.Kind == yamlx.Mapping && len(n.Fields) == 1 && p.prefixed(n.Fields[0].Key.Text) {
@@ -135,7 +135,7 @@ func (p *valueParser) constraint(f yamlx.Field) *Constraint {
 		d := s.errorf("unknown-constraint", rng, "there is no constraint %s", show(op))
 		d.Suggestion = nearest(op, operators)
 		d.Detail = "The constraints are " + strings.Join(operators, ", ") + "."
-		d.Section = v.section + ", 3.6.3"
+		d.Section = v.at("3.6.3")
 		return nil
 	}
 	c := &Constraint{Op: op, Value: p.value(f.Value), Range: rng}

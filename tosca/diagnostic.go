@@ -42,7 +42,9 @@ type Diagnostic struct {
 	Related []RelatedRange `json:"related,omitempty"`
 	// Suggestion is the name probably meant; empty where nothing comes near.
 	Suggestion string `json:"suggestion,omitempty"`
-	// Section is where the specification says so, such as "TOSCA 1.3, 3.8.2".
+	// Section is where the specification says so, such as "TOSCA 2.0 section 9.4".
+	// Files of 1.0 to 1.2 are referred to the text of 1.3. It is empty for what
+	// no section is about, such as a file that cannot be read.
 	Section string `json:"section,omitempty"`
 }
 

@@ -1,13 +1,23 @@
 package tosca
 
-import "slices"
-
 // Codes returns what each Diagnostic.Code means, in order of the codes. An
 // Error and a Warning may share a code, where a fault is graver in one place
 // than in another.
-func Codes() []CodeInfo { return slices.Clone(catalog) }
+func Codes() []CodeInfo {
+	list := make([]CodeInfo, len(catalog))
+	for i, c := range catalog {
+		list[i] = CodeInfo{Code: c.code, Meaning: c.meaning, Example: c.example}
+		if at := sections[c.code]; at.v2 != "" {
+			list[i].Sections = append(list[i].Sections, "TOSCA 2.0 section "+at.v2)
+		}
+		if at := sections[c.code]; at.v13 != "" {
+			list[i].Sections = append(list[i].Sections, "TOSCA 1.3 section "+at.v13)
+		}
+	}
+	return list
+}
 
-var catalog = []CodeInfo{
+var catalog = []struct{ code, meaning, example string }{
 	{codeAbstractType, "The abstract type scalar of TOSCA 2.0 is used directly, without units.", "type: scalar"},
 	{codeArgumentType, "An argument of a function is not of a type that it takes.", "{ $not: [ { $length: [ a ] } ] }"},
 	{codeBadAllocation, "A requirement takes from a property that the capability does not have, or that is no number, or more than is left.", "allocation: { num_cpus: 8 } # of 4"},

@@ -50,7 +50,7 @@ func WriteSARIF(w io.Writer, ds Diagnostics, opts *SARIFOptions) error {
 
 // ruleOf describes a code by the catalogue.
 func ruleOf(code string) sarifRule {
-	for _, c := range catalog {
+	for _, c := range Codes() {
 		if c.Code == code {
 			return sarifRule{ID: code, Short: &sarifMessage{c.Meaning}, Help: &sarifMessage{"For example: " + c.Example}}
 		}

@@ -70,6 +70,10 @@ type CodeInfo struct {
 	Meaning string
 	// Example is YAML that shows the fault.
 	Example string
+	// Sections are where the specification speaks of it in general, such as
+	// "TOSCA 2.0 section 9.4"; a Diagnostic may name a more precise one. It is
+	// empty for what no section is about.
+	Sections []string
 }
 
 // sorted returns what was found in order of file and place, each once.

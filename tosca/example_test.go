@@ -63,8 +63,10 @@ topology_template:
 	//     5 |       type: tosca.nodes.Comptue
 	//       |             ^^^^^^^^^^^^^^^^^^^
 	//       Did you mean "tosca.nodes.Compute"?
+	//       See TOSCA 1.3 section 3.7.9.
 	// service.yaml:9:17: error: the requirement "host" names "sever", which is neither a node template nor a node type [unknown-node]
 	//     9 |         - host: sever
 	//       |                 ^^^^^
 	//       Did you mean "server"?
+	//       See TOSCA 1.3 section 3.8.2.
 }

@@ -107,7 +107,7 @@ func (r *reader) follow(d *document, item *yamlx.Node) {
 		imp.doc = r.profileNamed(d, named)
 	case target.IsNull():
 		dia := d.errorf(codeMissingKeyname, item, "an import must have the keyname %s%s", d.v.importFile, d.v.importOr)
-		dia.Section = d.v.section + ", " + d.v.importSection
+		dia.Section = d.v.at(d.v.importSection)
 	case target.Kind != yamlx.Scalar:
 		d.wrongShape(target, "an import's "+d.v.importFile, "a string")
 	default:
@@ -119,7 +119,7 @@ func (r *reader) follow(d *document, item *yamlx.Node) {
 }
 
 func (d *document) oddImport(n *yamlx.Node, why string) {
-	d.errorf(codeImportConflict, n, "%s", why).Section = d.v.section + ", " + d.v.importSection
+	d.errorf(codeImportConflict, n, "%s", why).Section = d.v.at(d.v.importSection)
 }
 
 // importSpec unwraps the named forms of 1.x: "- name: file", "- name: {file:

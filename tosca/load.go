@@ -83,21 +83,21 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 		opts = &Options{}
 	}
 	s := &sink{bounded: true}
+	lim := opts.Limits.orDefault()
+	src := newSources(fsys, opts, lim)
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case gaveUp:
-			t, ds = nil, s.sorted()
+			t, ds = nil, src.cite(s.sorted())
 		default:
 			panic(r)
 		}
 	}()
-	lim := opts.Limits.orDefault()
-	src := newSources(fsys, opts, lim)
 	c := &composer{src: src, opts: *opts, lim: lim, candidates: map[string]*candidate{}, told: map[string]bool{}}
 	r := c.read(file, s)
 	if r == nil {
-		return nil, s.sorted()
+		return nil, src.cite(s.sorted())
 	}
 	t, b := c.build(r, *opts, nil, nil)
 	b.build(r.entry, r.docs)
@@ -106,7 +106,7 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	if opts.Inputs != nil || opts.CheckInputs {
 		checkInputs(t, opts, s)
 	}
-	return t, s.sorted()
+	return t, src.cite(s.sorted())
 }
 
 // checkInputs reports given inputs that do not fit, and missing ones where

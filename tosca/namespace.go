@@ -193,7 +193,7 @@ func (d *document) checkDuplicate(key nameKey, prefix string, told map[nameKey]b
 		dia := d.warnf(codeShadowedType, own.key, "the %s %q hides the one of %s", key.kind, key.name, first.doc.name)
 		dia.Related = []RelatedRange{{first.doc.rng(first.key), "hidden in this file"}}
 		dia.Detail = "Import that file into a namespace to use both."
-		dia.Section = d.v.section + ", 6.8.4"
+		dia.Section = d.v.at("6.8.4")
 		if !d.v.v2() {
 			dia.Section = ""
 		}
@@ -207,6 +207,6 @@ func (d *document) checkDuplicate(key nameKey, prefix string, told map[nameKey]b
 	dia.Related = []RelatedRange{{found[1].doc.rng(found[1].key), "and here"}}
 	dia.Detail = d.name + " imports both; import one of them into a namespace."
 	if d.v.v2() {
-		dia.Section = d.v.section + ", 6.8.4"
+		dia.Section = d.v.at("6.8.4")
 	}
 }

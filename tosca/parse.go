@@ -83,12 +83,12 @@ func (d *document) strictf(code string, n *yamlx.Node, format string, args ...an
 	return d.warnf(code, n, format, args...)
 }
 
-// section names a section of TOSCA 2.0, or of the 1.x that the file says.
-func (d *document) section(v2, v1 string) string {
+// section names a section of TOSCA 2.0, or of 1.3 for a file of 1.x.
+func (d *document) section(v2, v13 string) string {
 	if d.v.v2() {
-		return d.v.section + " section " + v2
+		return d.v.at(v2)
 	}
-	return d.v.section + " section " + v1
+	return d.v.at(v13)
 }
 
 func (d *document) warnf(code string, n *yamlx.Node, format string, args ...any) *Diagnostic {
@@ -136,6 +136,7 @@ func (d *document) keyname(key *yamlx.Node, construct string) bool {
 	span, ok := table[key.Text]
 	if !ok {
 		dia := d.errorf(codeUnknownKeyname, key, "%s has no keyname %q", article(construct), key.Text)
+		dia.Section = d.constructSection(construct)
 		valid := table.names(d.v.level)
 		dia.Suggestion = nearest(key.Text, valid)
 		dia.Detail = "The keynames are " + strings.Join(valid, ", ") + "."
@@ -143,6 +144,7 @@ func (d *document) keyname(key *yamlx.Node, construct string) bool {
 	}
 	if d.v.level < span.from || d.v.level > span.to {
 		dia := d.warnf(codeKeynameVersion, key, "%q is a keyname of another version, taken as meant", key.Text)
+		dia.Section = d.constructSection(construct)
 		// xOpera's blueprints of its early 2.0 have a topology_template.
 		if d.v.v2() && construct != "service template" {
 			dia.Severity, dia.Summary = Error, fmt.Sprintf("%s has no keyname %q in TOSCA 2.0", article(construct), key.Text)
@@ -150,6 +152,15 @@ func (d *document) keyname(key *yamlx.Node, construct string) bool {
 		dia.Detail = "It belongs to TOSCA " + span.String() + "; this file says " + d.v.name + "."
 	}
 	return true
+}
+
+// constructSection names where the keynames of a construct are specified.
+func (d *document) constructSection(construct string) string {
+	at := constructSections[construct]
+	if at.v2 == "" || at.v13 == "" {
+		return ""
+	}
+	return d.section(at.v2, at.v13)
 }
 
 // entries returns the entries of a map with free names.

@@ -82,6 +82,7 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 	r.nodes += root.Size()
 	d := &document{name: name, base: base, root: root, s: r.s, src: r.src, memo: map[nameKey]*typeDecl{}}
 	d.v = r.version(d, importer)
+	r.src.versions[name] = d.v
 	d.nameProfile(importer)
 	d.repositories = map[string]*Repository{}
 	for _, f := range d.entries(root.Get("repositories"), "repositories") {
@@ -186,13 +187,13 @@ func (d *document) nameProfile(importer *document) {
 		return
 	}
 	if d.profile = d.text(n, "the profile"); d.profile == "" && n.Kind == yamlx.Scalar {
-		d.errorf(codeWrongShape, n, "the name of a profile must be a string").Section = d.v.section + ", 6.7.1"
+		d.errorf(codeWrongShape, n, "the name of a profile must be a string").Section = d.v.at("6.7.1")
 	}
 	for _, f := range d.root.Fields {
 		if f.Key.Text == "service_template" {
 			dia := d.errorf(codeImportConflict, f.Key, "a file that is a profile has no service template")
 			dia.Detail = "Move the service template to a file of its own, which imports the profile."
-			dia.Section = d.v.section + ", 6.1"
+			dia.Section = d.v.at("6.1")
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (d *document) expression(n *yamlx.Node, what string) *Value {
 	}
 	dia := d.errorf(codeNotBoolean, n, "%s is a boolean expression in %s", what, d.v.section)
 	dia.Detail = "Write a call of a boolean function, such as \"$greater_or_equal: [ { $get_property: [ SELF, size ] }, 1 ]\"."
-	dia.Section = d.v.section + ", 10.2.2"
+	dia.Section = d.v.at("10.2.2")
 	return nil
 }
 

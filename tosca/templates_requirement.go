@@ -372,6 +372,7 @@ func (b *builder) targets(w *wanted) (candidates []*NodeTemplate, want *NodeType
 	decl := d.named(nodeKind, w.target)
 	if decl == nil {
 		dia := d.errorf(codeUnknownNode, w.target, "the requirement %q names %q, which is neither a node template nor a node type", w.name, name)
+		dia.Section = d.section("8.5.2", "3.8.2")
 		dia.Suggestion = nearest(name, b.nodeNames())
 		return nil, nil, false
 	}

@@ -250,7 +250,7 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		chain := b.chain()
 		dia := draft.doc.errorf(codeSubstitutionCycle, at, "services would substitute nodes of each other without end: %s", strings.Join(append(chain, cyclic.file), " → "))
 		dia.Detail = fmt.Sprintf("Only %s could stand for %q, which is a part of it.", cyclic.file, n.Name)
-		dia.Section = draft.doc.v.section + ", 15"
+		dia.Section = draft.doc.v.at("15")
 		return nil, false
 	}
 	dia := draft.doc.warnf(codeNotSubstituted, at, "no service substitutes the node %q of type %s", n.Name, n.Type.Name)
@@ -258,9 +258,9 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 	switch {
 	case !draft.doc.v.v2():
 		dia.Detail += " The node is deployed itself."
-		dia.Section = "TOSCA 1.3, 3.8.13"
+		dia.Section = "TOSCA 1.3 section 3.8.13"
 	default:
-		dia.Section = "TOSCA 2.0, 15"
+		dia.Section = "TOSCA 2.0 section 15"
 		if b.opts.Definitions != nil {
 			dia.Severity = Error
 			b.s.errors++

@@ -23,10 +23,7 @@ type substitutionDraft struct {
 // section names a section of the specification about substitution: that of 2.0
 // below its chapter 15, or that of 1.3.
 func (s *substitutionDraft) section(v2, v13 string) string {
-	if s.doc.v.v2() {
-		return s.doc.v.section + ", " + v2
-	}
-	return "TOSCA 1.3, " + v13
+	return s.doc.section(v2, v13)
 }
 
 // mappedKey tells that a fault is a list as a key of a substitution mapping,

@@ -313,6 +313,7 @@ func removedType(name string) string {
 
 func (d *document) unknownType(kind typeKind, n *yamlx.Node) {
 	dia := d.errorf(codeUnknownType, n, "there is no %s %q", kind, n.Text)
+	dia.Section = d.constructSection(kind.String())
 	if d.v.v2() && kind == dataKind && primitives[n.Text] != nil {
 		dia.Detail, dia.Section = removedType(n.Text), "TOSCA 2.0 section 9.1"
 		if n.Text == "null" {

@@ -140,7 +140,7 @@ func (d *document) checkSchema(s *Schema, n, at *yamlx.Node) {
 
 // checkCollection checks key_schema and entry_schema of a schema or data type.
 func (d *document) checkCollection(p primitive, name string, key, entry *Schema, n, at *yamlx.Node) {
-	section := d.v.section + " section 3.6.9"
+	section := d.v.at("3.6.9")
 	if d.v.v2() {
 		section = "TOSCA 2.0 section 9.3"
 	}

@@ -13,8 +13,7 @@ type versionTable struct {
 	name string
 	// level orders versions: 10, 11, 12, 13, 20.
 	level int
-	// section begins the name of a section of this version's specification,
-	// such as "TOSCA 1.3".
+	// section is the short name of this version, such as "TOSCA 1.3".
 	section string
 	// functionPrefix comes before the name of a function in a call: "" or "$".
 	functionPrefix string
@@ -106,6 +105,15 @@ func versionNamed(name string) *versionTable {
 		}
 	}
 	return nil
+}
+
+// at names a section of the specification: of 2.0, or of 1.3 for every 1.x, the
+// last of which has all that the others have.
+func (v *versionTable) at(number string) string {
+	if v.v2() {
+		return "TOSCA 2.0 section " + number
+	}
+	return "TOSCA 1.3 section " + number
 }
 
 // v2 tells whether this is TOSCA 2.0 or later.
