@@ -155,7 +155,7 @@ func (e env) CallFunction(name string, f *tosca.Function, g *tosca.Signature, ar
 		call = e.live.functions[f.Name]
 	}
 	if call == nil {
-		err := &errs.Error{Code: errs.FailedPrecondition, Op: "call function", Subject: "$" + name,
+		err := &errs.Error{Code: errs.Unimplemented, Op: "call function", Subject: "$" + name,
 			Err: errors.New("nothing here evaluates it"), Hint: "give it to the engine in Config.Functions"}
 		if g != nil && g.Implementation != nil && g.Implementation.Primary != nil {
 			err.Err = fmt.Errorf("its implementation %q cannot be run here", g.Implementation.Primary.File)

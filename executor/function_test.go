@@ -94,10 +94,11 @@ func TestFunctionThatNothingEvaluates(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.RunWorkflow(ctx, "x", "grow", nil, executor.Options{})
 	require.ErrorContains(t, err, "call function $double: nothing here evaluates it")
-	// Outputs that cannot be evaluated here have no value.
-	outputs, err := e.Outputs(ctx, "x")
-	require.NoError(t, err)
-	require.Nil(t, outputs[1].Value)
+	// An output that can never be evaluated here is not one without a value yet.
+	_, err = e.Outputs(ctx, "x")
+	require.ErrorContains(t, err, "output twice: ")
+	require.ErrorContains(t, err, "nothing here evaluates it")
+	require.Equal(t, executor.Unimplemented, executor.CodeOf(err))
 	// Without the name, the template is refused.
 	e = newEngine(t, executor.Config{})
 	_, err = e.Deploy(ctx, executor.Request{Deployment: "y", Archive: template(t, calculated)})

@@ -14,7 +14,9 @@ import (
 // The keyname operation_host (or the host of a workflow's step) says it: SELF
 // and HOST mean the host of the node, SOURCE and TARGET that of an end of the
 // relationship, ORCHESTRATOR this machine, and any other word the host of the
-// node template of that name. Without it, it is HOST for a node's operation, and
+// node template of that name in the same service: of its representations the one
+// with the index of the node (or source) operated on where there is one, else the
+// first. Without it, it is HOST for a node's operation, and
 // SOURCE or TARGET for a relationship's, whichever end the step works on.
 //
 // The host of a node is the first Compute with an address that is reached from
@@ -107,12 +109,28 @@ func (l *live) hostNode(word string, s *workflow.Step, inst *instance) (node *to
 	case word == "TARGET" && !isNode:
 		return end(inst.Target), false, nil
 	}
-	if n := t.Node(word); n != nil {
+	if n := sibling(t, inst, word); n != nil {
 		return n, false, nil
 	}
 	return nil, false, &errs.Error{Code: errs.InvalidArgument, Op: "find host of", Subject: s.ID,
 		Err:  fmt.Errorf("operation_host %q means nothing here", word),
 		Hint: "use SELF, HOST or ORCHESTRATOR for a node, SOURCE or TARGET for a relationship, or the name of a node template"}
+}
+
+// sibling finds the node that a name means in the service of what is operated
+// on: of several representations the one with the same index, else the first.
+func sibling(t *tosca.ServiceTemplate, inst *instance, name string) *tosca.NodeTemplate {
+	index := inst.Index
+	if inst.node != nil {
+		index = inst.node.Index
+		if own := inst.node.Service(); own != nil && own.Substitutes() != nil {
+			t = own
+		}
+	}
+	if n := t.Representation(name, index); n != nil {
+		return n
+	}
+	return t.Node(name)
 }
 
 // computesOf finds the Computes along HostedOn, nearest first, the node itself included.

@@ -14,6 +14,9 @@ import (
 
 // Outputs evaluates the outputs of the service template, in order of
 // declaration. One that has no value yet is nil. A sensitive one is a Secret.
+//
+// The error has code Unimplemented where an output calls a function that nothing
+// here evaluates.
 func (e *Engine) Outputs(ctx context.Context, deployment string) ([]Output, error) {
 	s, err := e.look(ctx, deployment, nil)
 	if err != nil {

@@ -36,6 +36,9 @@ type builder struct {
 	// selected nodes.
 	given  map[[2]string][]*Requirement
 	picked map[string]*NodeTemplate
+	// intakes are the properties of nodes and capabilities that take one of the
+	// substituted node, by the names of both.
+	intakes map[[2]string][]*Assignment
 
 	// inputs are the values of the inputs while loading, once they are asked
 	// for; shape are the names of those that decide which nodes there are.
@@ -98,6 +101,7 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.each("inputs", func(d *document, f yamlx.Field) { b.parameter(d, f, &b.t.Inputs, "input") })
 	b.each("node_templates", b.declareNode)
 	b.copyNodes()
+	b.readIntakes()
 	for _, n := range b.nodes {
 		b.nodeBody(n)
 	}

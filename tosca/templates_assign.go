@@ -14,13 +14,15 @@ type subject struct {
 	quiet bool
 	// policy makes warnings of values that do not satisfy their definition.
 	policy bool
+	// node and capability name the owner where it is a node, or a capability of one.
+	node, capability string
 }
 
 // properties assigns the properties of a template: what is given, then
 // defaults, in the order of the definitions.
 func (b *builder) properties(d *document, n *yamlx.Node, defs []*PropertyDefinition, sub subject) []*Assignment {
-	fields := d.entries(n, "properties")
-	if len(fields) == 0 {
+	fields, intakes := d.entries(n, "properties"), b.intakes[[2]string{sub.node, sub.capability}]
+	if len(fields) == 0 && len(intakes) == 0 {
 		b.missing(d, defs, nil, sub)
 		return b.defaultProperties(defs)
 	}
@@ -38,6 +40,12 @@ func (b *builder) properties(d *document, n *yamlx.Node, defs []*PropertyDefinit
 		a.Schema, a.Sensitive = def.Schema, sensitive(def.Metadata, def.Schema)
 		given[a.Name] = a
 		b.checkValue(d, a, def, sub)
+	}
+	for _, a := range intakes {
+		if def := index[a.Name]; def != nil {
+			a.Schema, a.Sensitive = def.Schema, a.Sensitive || sensitive(def.Metadata, def.Schema)
+			given[a.Name] = a
+		}
 	}
 	b.missing(d, defs, given, sub)
 	list := make([]*Assignment, 0, len(defs)+len(extra))

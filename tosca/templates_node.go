@@ -114,7 +114,7 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 	n.Metadata = d.metadata(body.Get("metadata"))
 	n.Directives = texts(d.strings(body.Get("directives"), "directives"))
 	b.directives(d, body.Get("directives"))
-	sub := subject{what: "the node \"" + n.Name + "\"", at: draft.key, quiet: draft.broken, lenient: false}
+	sub := subject{what: "the node \"" + n.Name + "\"", at: draft.key, quiet: draft.broken, node: n.Name}
 	if slices.ContainsFunc(n.Directives, isSelect) {
 		sub.quiet = true // its values are those of the node that it stands for
 	}
@@ -154,7 +154,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 	for i, def := range n.Type.Capabilities {
 		c := &caps[i]
 		*c = Capability{Name: def.Name, Type: def.Type, Definition: def, Node: n, Range: n.Range}
-		sub := subject{what: "the capability \"" + def.Name + "\"", at: draft.key, lenient: !d.v.v2(), quiet: !d.v.v2() || draft.broken}
+		sub := subject{what: "the capability \"" + def.Name + "\"", at: draft.key, lenient: !d.v.v2(), quiet: !d.v.v2() || draft.broken, node: n.Name, capability: def.Name}
 		var props, attrs *yamlx.Node
 		if f, ok := given[def.Name]; ok {
 			c.Range = d.rng(f.Key)
