@@ -78,7 +78,7 @@ func addStep(job *hpc.Job, step string, f []string) {
 // settle tells by whom a job was cancelled.
 func (e *entry) settle() {
 	switch {
-	case e.State != hpc.Canceled || e.By == "":
+	case e.State != hpc.Canceled || e.By == "" || e.uid == "":
 	case e.By == e.uid || e.By == e.User:
 		e.Cause, e.By = hpc.CanceledByUser, e.User
 	default:

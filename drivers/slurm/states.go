@@ -106,12 +106,18 @@ func waiting(job *hpc.Job) {
 	}
 }
 
+// notLaunched is what slurmd says, as 0:53, of a script that it could not start.
+const notLaunched = 53
+
 // failed tells how a job FAILED. JobLaunchFailure is also what Slurm says of a
 // script that a signal ended.
 func failed(job *hpc.Job) {
 	switch {
 	case hopeless[job.Reason] != "":
 		job.Cause = hopeless[job.Reason]
+	case job.Signal == notLaunched:
+		job.Cause, job.Signal = hpc.NodeFailure, 0
+		job.Reason = "JobLaunchFailure: see whether its work directory and the folders of its output are there on the nodes"
 	case job.Signal != 0:
 		job.Cause = hpc.Signal
 	case job.Reason == "JobLaunchFailure" || job.Reason == "NodeDown" || job.Reason == "SystemFailure":
