@@ -9,6 +9,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // callState is how far a call is.
@@ -53,6 +54,9 @@ type call struct {
 	timer    *time.Timer // backoff or grace
 	log      *redact.Writer
 	output   *output
+
+	span, attempt trace.Span // of the step, and of what open began; nil where there is none
+	attemptBegan  time.Time
 }
 
 func (c *call) to(s callState) int {
@@ -100,6 +104,7 @@ func (r *run) beginCall(i int) {
 	}
 	c := &call{run: r, index: i, step: s, inst: inst, op: op, driver: driver}
 	r.calls[i] = c
+	c.startSpan()
 	if r.past != nil {
 		if past := r.past.steps[s.ID]; past != nil {
 			op.Attempt, c.before = past.attempt, past.attempt
@@ -170,6 +175,7 @@ func (c *call) abandon() bool {
 	}
 	holds := c.holdsSubject()
 	c.to(callEnded)
+	c.endSpan("skipped", nil)
 	delete(c.run.calls, c.index)
 	if holds {
 		c.leaveSubject()
@@ -229,7 +235,7 @@ func (c *call) start() {
 // open makes what an operation needs while it runs: a context, the log, and
 // the deadline, counted from when it began.
 func (c *call) open() context.Context {
-	ctx, cancel := context.WithCancel(c.run.opsCtx)
+	ctx, cancel := context.WithCancel(c.startAttempt(c.run.opsCtx))
 	c.cancel = cancel
 	cfg := &c.run.eng.cfg
 	c.output = &output{run: c.run, event: c.event(OperationLog)}
@@ -375,6 +381,7 @@ func (c *call) outcome(status Status) {
 	} else if status.Outputs != nil {
 		c.run.keepOutputs(c, status.Outputs)
 	}
+	c.endAttempt(string(status.State), status.Err)
 	if status.State == Lost && c.mayRerun() || status.State == Failed && c.mayRetry(status.Err) {
 		c.again(status)
 		return
@@ -508,6 +515,7 @@ func (c *call) end(s Status) {
 	if s.Err != nil {
 		ev.Err = s.Err.Error()
 	}
+	c.endSpan(string(s.State), s.Err)
 	if s.State == Lost {
 		s.State = Failed
 	}
@@ -597,6 +605,8 @@ func (c *call) unanswered(why error) {
 	delete(r.calls, c.index)
 	failure := &errs.Error{Code: errs.Unavailable, Err: fmt.Errorf("outcome unknown: cannot find out what became of it: %w", why),
 		Hint: "resume asks again"}
+	c.endAttempt(interrupted, failure)
+	c.endSpan(interrupted, failure)
 	r.warn(c, failure.Error())
 	if c.stopped != nil {
 		r.enterError(c.step)

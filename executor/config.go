@@ -9,6 +9,8 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config says what an Engine is made of. Store is required; without Drivers
@@ -65,6 +67,11 @@ type Config struct {
 	// Observe is called with each event, in order, from one goroutine at a
 	// time for each run. It must not block for long, and must not call the engine.
 	Observe func(Event)
+	// TracerProvider and MeterProvider get spans and metrics: see the package
+	// comment. Default: the global ones of OpenTelemetry, which do nothing unless
+	// the program has set others.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
 	// Logger is silent by default.
 	Logger hclog.Logger
 }

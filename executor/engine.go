@@ -23,11 +23,12 @@ import (
 // is safe for concurrent use; of one deployment, one run goes on at a time,
 // whatever the number of engines that share the store.
 type Engine struct {
-	cfg     Config
-	vault   *vault
-	limits  *limits
-	pollers map[string]*poller
-	loaded  templateCache
+	cfg       Config
+	vault     *vault
+	limits    *limits
+	telemetry *telemetry
+	pollers   map[string]*poller
+	loaded    templateCache
 
 	stop func() // ends the pollers
 
@@ -53,9 +54,12 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{},
 		limits: newLimits(cfg.Workers, cfg.PerHost, cfg.PerDriver), pollers: map[string]*poller{},
 	}
+	if e.telemetry, err = newTelemetry(&cfg, e.limits); err != nil {
+		return nil, err
+	}
 	for _, d := range cfg.Drivers {
 		e.pollers[d.Name()] = &poller{
-			ctx: ctx, driver: contained{d}, interval: cfg.PollInterval, log: cfg.Logger, wg: &e.busy, watched: map[string]watch{},
+			ctx: ctx, driver: contained{d}, interval: cfg.PollInterval, log: cfg.Logger, telemetry: e.telemetry, wg: &e.busy, watched: map[string]watch{},
 		}
 	}
 	return e, nil
@@ -123,6 +127,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.stop()
 	e.busy.Wait()
+	e.telemetry.close()
 	return nil
 }
 
@@ -141,7 +146,9 @@ func (e *Engine) enter() error {
 // as long as the lease lasts: after that nobody may write.
 func (e *Engine) commit(ctx context.Context, id string, c *state.Commit) (uint64, error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		began := time.Now()
 		revision, err := e.cfg.Store.Commit(ctx, id, c)
+		record(ctx, e.telemetry.commits, began, outcomeOf(err))
 		if errs.CodeOf(err) != errs.Unavailable || time.Now().Add(wait).After(c.Lease.Expires) {
 			return revision, err
 		}

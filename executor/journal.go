@@ -22,6 +22,8 @@ type entryData struct {
 	Host      string          `json:"host,omitempty"`
 	Driver    string          `json:"driver,omitempty"`
 	Handle    json.RawMessage `json:"handle,omitempty"`
+	// Trace is the span that the run began in (RunStarted), as a W3C traceparent.
+	Trace string `json:"trace,omitempty"`
 	// Old is the template that the run replaces (RunStarted of an update).
 	Old          *origin         `json:"old,omitempty"`
 	Notification json.RawMessage `json:"notification,omitempty"`

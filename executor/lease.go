@@ -61,6 +61,7 @@ func (k *keeper) renew(ctx context.Context) {
 			k.err = &errs.Error{Code: errs.FailedPrecondition, Op: "keep the lease of", Subject: k.lease.Deployment, Err: err,
 				Hint: "another engine may have taken the deployment over"}
 			k.mu.Unlock()
+			add(ctx, k.eng.telemetry.leasesLost)
 			close(k.lost)
 			return
 		}

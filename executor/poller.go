@@ -15,11 +15,12 @@ import (
 // engine, with one call each interval. It has a goroutine only while there is
 // something to ask for.
 type poller struct {
-	ctx      context.Context // the engine's
-	driver   Driver
-	interval time.Duration
-	log      hclog.Logger
-	wg       *sync.WaitGroup
+	ctx       context.Context // the engine's
+	driver    Driver
+	interval  time.Duration
+	log       hclog.Logger
+	telemetry *telemetry
+	wg        *sync.WaitGroup
 
 	mu      sync.Mutex
 	watched map[string]watch // by Handle.Operation
@@ -89,7 +90,9 @@ func (p *poller) handles() []Handle {
 func (p *poller) ask(handles []Handle) {
 	ctx, cancel := context.WithTimeout(p.ctx, max(pollTimeout, 10*p.interval))
 	defer cancel()
+	began := time.Now()
 	statuses, err := p.driver.Poll(ctx, handles)
+	record(ctx, p.telemetry.pollDuration, began, attrDriver.String(p.driver.Name()), outcomeOf(err))
 	if err != nil && p.ctx.Err() == nil {
 		p.log.Warn("cannot ask after running operations", "driver", p.driver.Name(), "operations", len(handles), "error", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -47,6 +48,9 @@ type run struct {
 	changed    map[*instance]bool // instances in batch.put
 	unmet      map[string]bool    // filters whose condition did not hold, by step ID
 	guards     map[string]string  // the guards of filters that have one, by step ID
+
+	span      trace.Span
+	spanBegan time.Time
 
 	// opsCtx is the context of everything that operations do in this process.
 	opsCtx   context.Context

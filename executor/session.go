@@ -159,6 +159,7 @@ func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings
 		return nil, err
 	}
 	r.batch.head = true
+	data.Trace = r.startSpan(ctx, "")
 	r.emit(Event{Kind: RunStarted, RunKind: plan.Kind}, data)
 	return s.finish(ctx, r)
 }
@@ -188,6 +189,7 @@ func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	r.loop(ctx)
 	leave()
 	r.await(s.eng.cfg.CancelGrace)
+	r.endSpans()
 	s.last = &r.record
 	return r.result(), r.err()
 }
@@ -225,7 +227,7 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
 	r.batch.head = true
-	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Detail: "resumed"}, entryData{Old: h.begin.Old, Arguments: h.begin.Arguments, Notification: h.begin.Notification})
+	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Detail: "resumed"}, entryData{Trace: r.startSpan(ctx, h.begin.Trace), Old: h.begin.Old, Arguments: h.begin.Arguments, Notification: h.begin.Notification})
 	l.learnSecrets()
 	r.restore(h)
 	return s.finish(ctx, r)

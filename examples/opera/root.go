@@ -35,7 +35,7 @@ SSH, and keeps what it deployed under control afterwards.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
 		newDeploy(io), newUndeploy(io), newUpdate(io), newDiff(io), newPlan(io), newNotify(io),
-		newInfo(io), newOutputs(io), newValidate(io), newPackage(io), newUnpackage(io),
+		newEvents(io), newLogs(io), newInfo(io), newOutputs(io), newValidate(io), newPackage(io), newUnpackage(io),
 	)
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)
