@@ -10,7 +10,8 @@
 //	Resume                      goes on after a crash, a failure or a cancellation
 //	Cancel                      ends a run, whichever engine it goes on in
 //	PlanDeploy, ...             tell what would be done
-//	Outputs, Info, Events, ...  tell what is known
+//	Outputs, Info, ...          tell what is known
+//	Events, Logs                tell what happened and happens
 //
 // The end of a call's context cancels the run: running operations are stopped
 // in the outside world, and what was done is recorded.
@@ -58,10 +59,47 @@
 // random and two at every failpoint in each stage; lost 0, repeated after success 0,
 // orphans 0.
 //
+// # Seeing
+//
+// [Engine.Events] gives what happened from any point on and goes on with what
+// happens, in any process that shares the store; Config.Observe gets it in this
+// one. What operations print is stored with the commits that are made anyway, or
+// within a second, so a crash loses no more: see [Engine.Logs] and Config.MaxLog.
+//
+// Spans go to Config.TracerProvider, in the scope of this package's path: "run
+// KIND" below the span of the caller, with a link to the span of the run's begin
+// when it is resumed (its trace is kept in the journal); below it "step
+// INTERFACE.OPERATION" for each call, from when it could begin to its end, waits
+// and all attempts included; and below that "operation INTERFACE.OPERATION" for
+// each attempt, which the context of the driver carries. Their attributes are
+// orchestrator.deployment, .run and .outcome, those of runs .run.kind too, and
+// those of the others orchestrator.step, .instance, .operation
+// ("Standard.create"), .operation.id, .driver, .host and, of attempts, .attempt.
+// Outcomes are the words of the journal, "interrupted" for what its engine had to
+// leave, and "not-started" for what Recover did not find. An error is recorded
+// without secrets.
+//
+// Metrics go to Config.MeterProvider:
+//
+//	orchestrator.runs.started         counter by run.kind
+//	orchestrator.runs.ended           counter by run.kind, outcome
+//	orchestrator.run.duration         histogram (s) by run.kind, outcome
+//	orchestrator.operations.started   counter of attempts by driver
+//	orchestrator.operations.ended     counter of attempts by driver, outcome
+//	orchestrator.operation.duration   histogram (s) by driver, outcome
+//	orchestrator.operations.running   how many run now, by driver
+//	orchestrator.operations.waiting   how many wait for a worker or for room
+//	orchestrator.poll.duration        histogram (s) by driver, outcome
+//	orchestrator.commit.duration      histogram (s) by outcome; its count is that of commits
+//	orchestrator.leases.lost          counter
+//
+// Each attribute has "orchestrator." before its name. The outcome of a poll or a
+// commit is "succeeded" or the code of its error.
+//
 // # Secrets
 //
 // Sensitive values (metadata "sensitive: true", and types that hold secrets) reach
-// the operations that use them, and print as "***" in events, errors, logs and
-// [Info]. They are stored encrypted under Config.Key; without a key they are not
+// the operations that use them, and print as "***" in events, errors, logs, spans
+// and [Info]. They are stored encrypted under Config.Key; without a key they are not
 // stored.
 package executor
