@@ -16,6 +16,11 @@ const Orchestrator = "orchestrator"
 // themselves.
 const NFV = "org.oasis-open.simple-for-nfv:1.0"
 
+// HPC is the name of the profile with this module's types for clusters and
+// jobs: nodes such as hpc.nodes.Cluster and hpc.nodes.Job. Templates of every
+// version import it by that name.
+const HPC = "hpc"
+
 // names lists the profiles: the value of tosca_definitions_version for TOSCA
 // 1.x, whose profile is imported by itself, and the profile's name for TOSCA
 // 2.0, whose templates import it. The specification's examples call the Simple
@@ -29,6 +34,7 @@ var names = []struct{ name, file string }{
 	{"org.oasis-open.simple:2.0", "simple_2_0.yaml"},
 	{NFV, "simple_for_nfv_1_0.yaml"},
 	{Orchestrator, "orchestrator.yaml"},
+	{HPC, "hpc.yaml"},
 }
 
 // Names returns the names of the built-in profiles.

@@ -19,7 +19,7 @@ func TestOpenKnowsEveryName(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"tosca_simple_yaml_1_0", "tosca_simple_yaml_1_1", "tosca_simple_yaml_1_2", "tosca_simple_yaml_1_3",
-		"org.oasis-open.tosca.simple:2.0", "org.oasis-open.simple:2.0", "org.oasis-open.simple-for-nfv:1.0", "orchestrator",
+		"org.oasis-open.tosca.simple:2.0", "org.oasis-open.simple:2.0", "org.oasis-open.simple-for-nfv:1.0", "orchestrator", "hpc",
 	}, profile.Names())
 }
 

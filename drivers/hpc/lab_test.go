@@ -1,0 +1,190 @@
+package hpc_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a4fd30b5/orchestrator/csar"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	labslurm "github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
+	"github.com/seed-a4fd30b5/orchestrator/state/memory"
+)
+
+func TestMain(m *testing.M) {
+	if what := os.Getenv(killedChild); what != "" {
+		os.Exit(runChild(what))
+	}
+	os.Exit(labslurm.Main(m))
+}
+
+// logs keeps what operations print.
+type logs struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.data.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.data.String()
+}
+
+// service is a template with one job on the lab's cluster.
+func service(cluster, properties string) string {
+	return `
+tosca_definitions_version: tosca_simple_yaml_1_3
+imports: [ { profile: hpc } ]
+topology_template:
+  inputs:
+    work: { type: string }
+    conf: { type: string }
+    port: { type: integer, default: 22 }
+    user: { type: string, default: "" }
+  node_templates:
+    cluster:
+      type: hpc.nodes.Cluster
+      properties:
+        work_directory: { get_input: work }
+        environment: { SLURM_CONF: { get_input: conf } }
+` + cluster + `
+    simulation:
+      type: hpc.nodes.Job
+      properties:
+` + properties + `
+      requirements: [ { host: cluster } ]
+      artifacts: { input: { file: data, type: tosca.artifacts.File } }
+  outputs:
+    id: { value: { get_attribute: [ simulation, job_id ] } }
+    state: { value: { get_attribute: [ simulation, job_state ] } }
+    results: { value: { get_attribute: [ simulation, results ] } }
+    work_dir: { value: { get_attribute: [ simulation, work_dir ] } }
+`
+}
+
+const here = `      attributes: { public_address: localhost }`
+
+const overThere = `        ssh_port: { get_input: port }
+        username: { get_input: user }
+      attributes: { public_address: 127.0.0.1 }`
+
+// bench is an engine with the driver, and a folder.
+type bench struct {
+	engine  *executor.Engine
+	driver  *hpc.Driver
+	work    string
+	inputs  map[string]any
+	log     *logs
+	archive *csar.Archive
+}
+
+func newBench(t *testing.T, text string, files fstest.MapFS, config hpc.Config) *bench {
+	t.Helper()
+	cluster := labslurm.Shared(t)
+	work := t.TempDir()
+	require.NoError(t, os.Chmod(work, 0o755))
+	config.Managers = []hpc.Factory{slurm.Factory()}
+	config.MinPeriod, config.MaxPeriod = 200*time.Millisecond, time.Second
+	config.Results = filepath.Join(work, "results")
+	driver := hpc.New(config)
+	log := &logs{}
+	engine, err := executor.New(executor.Config{Store: memory.New(memory.Config{}), Drivers: []executor.Driver{driver},
+		PollInterval: 100 * time.Millisecond,
+		Observe: func(e executor.Event) {
+			if e.Kind == executor.OperationLog {
+				_, _ = log.Write([]byte(e.Log))
+			}
+		}})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		engine.Close()
+		require.NoError(t, driver.Close())
+	})
+	if files == nil {
+		files = fstest.MapFS{}
+	}
+	if files["data/names.txt"] == nil {
+		files["data/names.txt"] = &fstest.MapFile{Data: []byte("bob\nada\n")}
+	}
+	files["service.yaml"] = &fstest.MapFile{Data: []byte(text)}
+	archive, err := csar.FromFS(files, "service.yaml")
+	require.NoError(t, err)
+	return &bench{engine: engine, driver: driver, work: work, log: log, archive: archive,
+		inputs: map[string]any{"work": filepath.Join(work, "jobs"), "conf": cluster.Conf}}
+}
+
+func (b *bench) deploy(ctx context.Context) error {
+	_, err := b.engine.Deploy(ctx, executor.Request{Deployment: "d1", Archive: b.archive, Inputs: b.inputs})
+	return err
+}
+
+func (b *bench) outputs(t *testing.T) map[string]any {
+	t.Helper()
+	all, err := b.engine.Outputs(t.Context(), "d1")
+	require.NoError(t, err)
+	values := map[string]any{}
+	for _, o := range all {
+		values[o.Name] = o.Value
+	}
+	return values
+}
+
+// TestJob runs a job of a blueprint on the real Slurm, from this machine and
+// over SSH, and takes it away again.
+func TestJob(t *testing.T) {
+	const properties = `
+        script: |
+          #!/bin/bash
+          #SBATCH --comment=overruled
+          echo "hello $1 from $GREETER"
+          sort input/names.txt > "sorted names.txt"
+        arguments: [ "big world" ]
+        environment: { GREETER: "it's me" }
+        tasks: 1
+        memory: 100 MiB
+        walltime: "00:02:00"
+        stage_in: [ { source: input, target: input } ]
+        stage_out: [ { source: "sorted*" } ]`
+	run := func(t *testing.T, b *bench) {
+		require.NoError(t, b.deploy(t.Context()))
+		out := b.outputs(t)
+		require.Equal(t, "completed", out["state"])
+		require.NotEmpty(t, out["id"])
+		want := filepath.Join(b.work, "results", "d1", "simulation_0", "sorted names.txt")
+		require.Equal(t, []any{want}, out["results"])
+		content, err := os.ReadFile(want)
+		require.NoError(t, err)
+		require.Equal(t, "ada\nbob\n", string(content))
+		require.Contains(t, b.log.String(), "hello big world from it's me\n")
+		require.DirExists(t, out["work_dir"].(string))
+		_, err = b.engine.Undeploy(t.Context(), "d1", executor.Options{})
+		require.NoError(t, err)
+		require.NoDirExists(t, filepath.Dir(out["work_dir"].(string)))
+	}
+	files := func() fstest.MapFS { return fstest.MapFS{"data/names.txt": {Data: []byte("bob\nada\n")}} }
+	t.Run("local", func(t *testing.T) { run(t, newBench(t, service(here, properties), files(), hpc.Config{})) })
+	t.Run("ssh", func(t *testing.T) {
+		server := lab.SSHD(t, lab.SSHDOptions{})
+		b := newBench(t, service(overThere, properties), files(), hpc.Config{
+			Transport: transport.Config{KeyFiles: []string{server.KeyFile}, KnownHosts: []string{server.KnownHosts}, AgentSocket: "none"}})
+		b.inputs["port"], b.inputs["user"] = server.Port, server.User
+		run(t, b)
+	})
+}
