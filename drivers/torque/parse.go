@@ -115,6 +115,12 @@ func flatten(attrs map[string]string, name string, value any) {
 		for k, member := range v {
 			flatten(attrs, name+"."+k, member)
 		}
+	case []any:
+		words := make([]string, len(v))
+		for i, w := range v {
+			words[i] = fmt.Sprint(w)
+		}
+		attrs[name] = strings.Join(words, ",")
 	case nil:
 		attrs[name] = ""
 	default:
