@@ -44,9 +44,11 @@ func (o *output) print(text string) {
 		return // the run is over
 	}
 	r.inbox.post(func() {
-		ev := o.event
-		ev.Log = text
-		r.emit(ev, entryData{})
+		if r.eng.cfg.Observe != nil {
+			ev := o.event
+			ev.Log = text
+			r.emit(ev, entryData{})
+		}
 		stored := min(int64(o.store(strings.ToValidUTF8(text, "\uFFFD"))), room)
 		r.batch.stored += stored
 		r.batch.shown += room - stored

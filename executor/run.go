@@ -486,7 +486,9 @@ func (e *redactedError) As(target any) bool {
 // emit adds an event to the batch, with its journal entry if its kind has one.
 func (r *run) emit(ev Event, data entryData) {
 	ev.Time, ev.Deployment, ev.Run = now(), r.live.id, r.record.ID
-	ev.Err, ev.Detail, ev.Log = r.live.secrets.String(ev.Err), r.live.secrets.String(ev.Detail), r.live.secrets.String(ev.Log)
+	for _, text := range []*string{&ev.Err, &ev.Detail, &ev.Log, &ev.Host} {
+		*text = r.live.secrets.String(*text)
+	}
 	if ev.Kind != OperationLog && ev.Kind != OperationDetail {
 		entry, err := entryOf(&ev, data)
 		if err != nil {

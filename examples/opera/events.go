@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
-	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -47,11 +46,11 @@ func newLogs(io stdio) *cobra.Command {
 	var r reading
 	cmd := &cobra.Command{
 		Use:   "logs [OPERATION|NODE]",
-		Short: "Print what operations printed, and print",
-		Long: `Print what operations printed in all runs, or that of one operation (by its ID in
-"opera events -f json", or as web_0.create) or of one node (web, or web_0): also
-while another process deploys. With --follow it waits for more (and for the first
-deployment) until it is interrupted.`,
+		Short: "Print what operations have printed",
+		Long: `Print what operations have printed in all runs, or in those of one operation (by
+its ID in "opera events -f json", or as web_0.create) or of one node (web, or
+web_0): also while another process deploys. With --follow it waits for more (and for
+the first deployment) until it is interrupted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			show, err := r.printer(io.out, logLines)
@@ -186,7 +185,9 @@ func (f *instanceFlags) addState(cmd *cobra.Command) {
 	_ = cmd.Flags().MarkHidden("verbose") // xOpera's commands all have it
 }
 
-// followEvery is how often a file that another process holds is looked at.
+// followEvery is how often a file is looked at. One that has changed costs a copy
+// of it while another process holds it: 10 ms for 1,000 events, 50 ms for 100,000
+// (BenchmarkReadBeside).
 const followEvery = time.Second
 
 // read reads events and, with Follow, goes on until ctx ends.
@@ -235,9 +236,40 @@ func (f *instanceFlags) stateFile() string {
 	return filepath.Join(dir, stateFile)
 }
 
+// pageSize is how many events are read from a file before they are printed.
+const pageSize = 10_000
+
 // readOnce reads events and moves opts behind them. It needs no drivers and no
-// key: secrets are no part of events.
+// key: secrets are no part of events. Of a file it takes a part and lets go of it
+// before that is printed: nobody can write to it meanwhile, and a pager or a
+// terminal may take as long as it likes.
 func (f *instanceFlags) readOnce(ctx context.Context, opts *executor.EventOptions, each func(executor.Event) error) error {
+	if f.store != "" {
+		return f.readStore(ctx, opts, each)
+	}
+	for {
+		var page []executor.Event
+		err := f.readStore(ctx, opts, func(ev executor.Event) error {
+			if page = append(page, ev); len(page) == pageSize {
+				return errFull
+			}
+			return nil
+		})
+		for _, ev := range page {
+			if err := each(ev); err != nil {
+				return err
+			}
+		}
+		if !errors.Is(err, errFull) {
+			return err
+		}
+	}
+}
+
+var errFull = errors.New("the page is full")
+
+// readStore reads from the open store.
+func (f *instanceFlags) readStore(ctx context.Context, opts *executor.EventOptions, each func(executor.Event) error) error {
 	dir, err := f.folder(false)
 	if err != nil {
 		return err
@@ -247,10 +279,6 @@ func (f *instanceFlags) readOnce(ctx context.Context, opts *executor.EventOption
 		return err
 	}
 	defer store.Close()
-	return readFrom(ctx, store, opts, each)
-}
-
-func readFrom(ctx context.Context, store state.Store, opts *executor.EventOptions, each func(executor.Event) error) error {
 	engine, err := executor.New(executor.Config{Store: store})
 	if err != nil {
 		return err
@@ -260,10 +288,10 @@ func readFrom(ctx context.Context, store state.Store, opts *executor.EventOption
 		if err != nil {
 			return err
 		}
+		opts.After, opts.AfterLog = max(opts.After, ev.Seq), max(opts.AfterLog, ev.LogSeq)
 		if err := each(ev); err != nil {
 			return err
 		}
-		opts.After, opts.AfterLog = max(opts.After, ev.Seq), max(opts.AfterLog, ev.LogSeq)
 	}
 	return nil
 }
