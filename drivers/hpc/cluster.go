@@ -64,7 +64,7 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	p.Address, p.Port, p.User, p.KeyFile = op.Host.Address, op.Host.Port, op.Host.User, op.Host.KeyFile
 	host := d.config.Resolve(op.Host)
 	if p.Jump != "" {
-		jump, err := parseJump(p.Jump)
+		jump, err := ParseHost(p.Jump)
 		if err != nil {
 			return place{}, err
 		}
@@ -74,27 +74,6 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	d.hosts[p.key()] = host
 	d.mu.Unlock()
 	return p, nil
-}
-
-// parseJump reads "user@host:port"; user and port may be absent.
-func parseJump(text string) (transport.Host, error) {
-	var h transport.Host
-	rest := text
-	if user, after, ok := strings.Cut(rest, "@"); ok {
-		h.User, rest = user, after
-	}
-	h.Address = rest
-	if i := strings.LastIndexByte(rest, ':'); i >= 0 && !strings.Contains(rest[:i], ":") {
-		port, err := strconv.Atoi(rest[i+1:])
-		if err != nil || port < 1 || port > 65535 {
-			return h, errs.New(errs.InvalidArgument, "use", "jump host "+text, "%q is no port", rest[i+1:])
-		}
-		h.Address, h.Port = rest[:i], port
-	}
-	if h.Address == "" {
-		return h, errs.New(errs.InvalidArgument, "use", "jump host "+text, "it has no address")
-	}
-	return h, nil
 }
 
 // open returns the cluster at a place. In a process that has not seen one of
@@ -121,7 +100,7 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 		if host.Address == "" {
 			host = d.config.Resolve(executor.Host{Address: p.Address, Port: p.Port, User: p.User, KeyFile: p.KeyFile})
 			if p.Jump != "" {
-				jump, err := parseJump(p.Jump)
+				jump, err := ParseHost(p.Jump)
 				if err != nil {
 					return nil, err
 				}

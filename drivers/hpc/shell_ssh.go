@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/pkg/sftp"
@@ -25,6 +26,30 @@ import (
 // of host.Jump or of the pool's configuration. Close does not end the pool.
 func SSH(pool *transport.Pool, host transport.Host, options ShellOptions) Shell {
 	return &remote{pool: pool, host: host, options: options}
+}
+
+// ParseHost reads a host such as "user@host:port"; user and port may be absent.
+// An IPv6 address with a port stands in brackets.
+func ParseHost(text string) (transport.Host, error) {
+	var h transport.Host
+	rest := text
+	if user, after, ok := strings.Cut(rest, "@"); ok {
+		h.User, rest = user, after
+	}
+	h.Address = rest
+	i := strings.LastIndexByte(rest, ':')
+	if i >= 0 && (!strings.Contains(rest[:i], ":") || strings.HasSuffix(rest[:i], "]")) {
+		port, err := strconv.Atoi(rest[i+1:])
+		if err != nil || port < 1 || port > 65535 {
+			return h, errs.New(errs.InvalidArgument, "use", "host "+text, "%q is no port", rest[i+1:])
+		}
+		h.Address, h.Port = rest[:i], port
+	}
+	h.Address = strings.TrimSuffix(strings.TrimPrefix(h.Address, "["), "]")
+	if h.Address == "" {
+		return h, errs.New(errs.InvalidArgument, "use", "host "+text, "it has no address")
+	}
+	return h, nil
 }
 
 type remote struct {

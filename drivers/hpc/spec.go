@@ -2,7 +2,8 @@ package hpc
 
 import "time"
 
-// JobSpec is a job to submit. Zero fields are left to the manager.
+// JobSpec is a job to submit. Zero fields are left to the manager. Env, Modules
+// and Container are not: Rendered makes a Script of them, for all managers alike.
 type JobSpec struct {
 	// Name is the job's name; letters, digits, '.', '_' and '-'.
 	Name string

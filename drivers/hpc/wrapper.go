@@ -57,6 +57,49 @@ done
 finish "$code"
 `
 
+// Rendered returns a spec whose Script does what Command, Env, Modules and
+// Container of the given one ask for, which Managers leave alone: what a program
+// gives to Manager.Submit. The driver does it by itself.
+func Rendered(spec *JobSpec) *JobSpec {
+	var b strings.Builder
+	b.WriteString("#!/bin/bash\n")
+	for _, d := range directives(spec.Script) {
+		b.WriteString(d + "\n")
+	}
+	environment(&b, spec, "exit")
+	if spec.Script == "" {
+		b.WriteString("set -- " + transport.Quote(spec.Command...) + "\n")
+	} else {
+		end := "END"
+		for strings.Contains(spec.Script, end) {
+			end += "_"
+		}
+		b.WriteString("file=$(mktemp \"$PWD/.job.XXXXXXXX\") || exit 73\ntrap 'rm -f -- \"$file\"' EXIT\n" +
+			"cat >\"$file\" <<'" + end + "'\n" + strings.TrimSuffix(scriptOf(spec.Script), "\n") + "\n" + end + "\n" +
+			"chmod 700 \"$file\"\nset -- \"$file\"\n")
+	}
+	if spec.Container != nil {
+		b.WriteString("finish() { exit \"$1\"; }\n" + containerOf(spec.Container, spec.WorkDir))
+	}
+	b.WriteString("\"$@\"\n")
+	plain := *spec
+	plain.Script, plain.Command, plain.Env, plain.Modules, plain.Container = b.String(), nil, nil, nil, nil
+	return &plain
+}
+
+// environment loads modules and sets variables.
+func environment(b *strings.Builder, spec *JobSpec, fail string) {
+	if len(spec.Modules) > 0 {
+		b.WriteString(wrapperModules)
+		for _, m := range spec.Modules {
+			b.WriteString("module load " + transport.Quote(m) + " || " + fail + " 70\n")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		b.WriteString("export " + transport.Quote(name+"="+spec.Env[name]) + "\n")
+	}
+}
+
 // wrapperOf is the job script that runs what the spec says in a directory, and
 // leaves there how it ended.
 func wrapperOf(spec *JobSpec, dir string, arguments []string) string {
@@ -71,15 +114,7 @@ func wrapperOf(spec *JobSpec, dir string, arguments []string) string {
 			"export ARRAY_INDEX=$index\n")
 	}
 	b.WriteString(wrapperBegin)
-	if len(spec.Modules) > 0 {
-		b.WriteString(wrapperModules)
-		for _, m := range spec.Modules {
-			b.WriteString("module load " + transport.Quote(m) + " || finish 70\n")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
-		b.WriteString("export " + name + "=" + transport.Quote(spec.Env[name]) + "\n")
-	}
+	environment(&b, spec, "finish")
 	words := spec.Command
 	if spec.Script != "" {
 		words = append([]string{dir + "/" + scriptFile}, arguments...)
@@ -97,7 +132,10 @@ func containerOf(c *Container, dir string) string {
 	if c.Runtime != "" {
 		find = "runtime=$(command -v " + transport.Quote(c.Runtime) + ")"
 	}
-	words := []string{"exec", "--bind", dir, "--pwd", dir}
+	words := []string{"exec"}
+	if dir != "" {
+		words = append(words, "--bind", dir, "--pwd", dir)
+	}
 	if c.GPU {
 		words = append(words, "--nv")
 	}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ansible"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/local"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -23,7 +25,11 @@ func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
 		return nil, nil, err
 	}
 	hosts := ssh.New(ssh.Config{Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
-	return []executor.Driver{executor.Sync(playbooks), local.New(local.Config{}), hosts}, func() {
+	// Results of jobs are fetched into the folder "results" of the working directory.
+	jobs := hpc.New(hpc.Config{Managers: []hpc.Factory{slurm.Factory()},
+		Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
+	return []executor.Driver{executor.Sync(playbooks), jobs, local.New(local.Config{}), hosts}, func() {
+		_ = jobs.Close()
 		playbooks.Close()
 		hosts.Close()
 	}, nil
