@@ -252,6 +252,7 @@ func (s *session) forgetInstances(ctx context.Context) error {
 	}
 	l.record.Revision = revision
 	clear(l.instances)
+	l.order = nil
 	return nil
 }
 

@@ -163,6 +163,9 @@ func (e *Engine) commit(ctx context.Context, id string, c *state.Commit) (uint64
 
 // planning is what planners want to know of this engine.
 func (e *Engine) planning() workflow.Options {
+	if len(e.cfg.Drivers) == 0 {
+		return workflow.Options{}
+	}
 	return workflow.Options{Claims: func(n *tosca.NodeTemplate, iface, operation string) bool {
 		op := &Operation{Node: n, Interface: iface, Name: operation}
 		return slices.ContainsFunc(e.cfg.Drivers, func(d Driver) bool {

@@ -25,6 +25,7 @@ type live struct {
 	service   *service // nil while there is no template
 	old       *service // what an update replaces; nil otherwise
 	instances map[string]*instance
+	order     []*instance                         // what sorted returns; nil when instances has changed
 	functions map[string]func([]any) (any, error) // Config.Functions
 }
 
@@ -77,15 +78,18 @@ func (l *live) current() workflow.Current {
 	return c
 }
 
-// sorted returns the instances in order of ID.
+// sorted returns the instances in order of ID. The caller does not change the list.
 func (l *live) sorted() []*instance {
-	return slices.SortedFunc(maps.Values(l.instances), func(a, b *instance) int { return strings.Compare(a.ID, b.ID) })
+	if l.order == nil {
+		l.order = slices.SortedFunc(maps.Values(l.instances), func(a, b *instance) int { return strings.Compare(a.ID, b.ID) })
+	}
+	return l.order
 }
 
 // add takes up an instance that is stored or about to be.
 func (l *live) add(rec *state.Instance) *instance {
 	inst := &instance{Instance: *rec}
-	l.instances[rec.ID] = inst
+	l.instances[rec.ID], l.order = inst, nil
 	return inst
 }
 

@@ -155,7 +155,7 @@ func (r *run) advance() {
 	if r.lost != nil || r.finishing {
 		return
 	}
-	for {
+	for r.room() {
 		i, ok := r.steps.take()
 		if !ok {
 			break
@@ -170,6 +170,19 @@ func (r *run) advance() {
 		r.steps.skipRest(-1, r.skip)
 	}
 	r.finish()
+}
+
+// maxBatch is how many entries a batch has when no more steps are begun. It
+// bounds the memory of large runs; most are one batch.
+const maxBatch = 50_000
+
+// room tells that the batch can take more: a full one is handed to the store,
+// unless that is at work on the one before.
+func (r *run) room() bool {
+	if len(r.batch.entries) >= maxBatch {
+		r.flush()
+	}
+	return len(r.batch.entries) < maxBatch
 }
 
 // begin takes one step as far as it goes without waiting.
@@ -415,6 +428,7 @@ func (r *run) removeInstances() {
 	for _, id := range r.plan.Remove {
 		if inst := r.live.instances[id]; inst != nil {
 			delete(r.live.instances, id)
+			r.live.order = nil
 			r.batch.drop = append(r.batch.drop, id)
 		}
 	}

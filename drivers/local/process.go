@@ -37,7 +37,7 @@ func (r *runner) execute(ctx context.Context, op *executor.Operation, job *scrip
 	if err != nil {
 		return script.Exit{}, err
 	}
-	cmd.Stdout, cmd.Stderr = stdout.writer, stderr.writer
+	cmd.Stdout, cmd.Stderr = stdout.file, stderr.file
 	if err := cmd.Start(); err != nil {
 		return script.Exit{}, notStarted(err, op.Primary.Path, job.Command[0])
 	}
@@ -132,29 +132,25 @@ func notStarted(err error, subject, program string) error {
 
 // follower passes on what a process writes to a file.
 type follower struct {
-	writer, reader *os.File
-	lines          *script.Lines
-	offset         int64
-	buffer         []byte
+	file   *os.File
+	lines  *script.Lines
+	offset int64
+	buffer []byte
 }
 
 func follow(name string, lines *script.Lines) (*follower, error) {
 	// O_APPEND: processes that share the file do not overwrite each other.
-	w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	r, err := os.Open(name)
-	if err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	return &follower{writer: w, reader: r, lines: lines}, nil
+	return &follower{file: f, lines: lines}, nil
 }
 
 // read passes on what the file has at this moment, and no more: a process may
 // write faster than the log takes it, or for ever.
 func (f *follower) read() {
-	info, err := f.reader.Stat()
+	info, err := f.file.Stat()
 	if err != nil || f.offset >= info.Size() {
 		return
 	}
@@ -162,7 +158,7 @@ func (f *follower) read() {
 		f.buffer = make([]byte, 32<<10)
 	}
 	for f.offset < info.Size() {
-		n, err := f.reader.ReadAt(f.buffer[:min(int64(len(f.buffer)), info.Size()-f.offset)], f.offset)
+		n, err := f.file.ReadAt(f.buffer[:min(int64(len(f.buffer)), info.Size()-f.offset)], f.offset)
 		f.offset += int64(n)
 		_, _ = f.lines.Write(f.buffer[:n])
 		if err != nil {
@@ -177,7 +173,4 @@ func (f *follower) finish() {
 	_ = f.lines.Close()
 }
 
-func (f *follower) close() {
-	_ = f.writer.Close()
-	_ = f.reader.Close()
-}
+func (f *follower) close() { _ = f.file.Close() }

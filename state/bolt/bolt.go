@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,6 +103,9 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 	o.NoSync = cfg.NoSync
 	o.FreelistType = bbolt.FreelistMapType
 	o.NoStatistics = true
+	if !o.ReadOnly {
+		o.InitialMmapSize = addressSpace()
+	}
 	openFile := o.OpenFile
 	if openFile == nil {
 		openFile = os.OpenFile
@@ -117,11 +122,27 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 		abandon(s.file) // of no effect if bbolt has closed it
 	}
 	if err == nil {
+		s.db.AllocSize = growth
 		if err = walkPages(s.file); err != nil {
 			_ = guard(s.db.Close)
 		}
 	}
 	return err
+}
+
+// growth is by how much the file grows at least, in bytes.
+const growth = 1 << 20
+
+// addressSpace is how much of the file, and of what it may grow to, is mapped
+// into memory from the start, in bytes. It costs addresses only. Where bbolt has
+// to map the file anew because it grew, the transaction waits for all readers
+// and copies everything that it has touched: a quarter of the memory that a
+// large commit takes.
+func addressSpace() int {
+	if strconv.IntSize < 64 || runtime.GOOS == "windows" { // there the file is made as large
+		return 0
+	}
+	return 1 << 30
 }
 
 func lockTimeout(d time.Duration) time.Duration {
