@@ -34,6 +34,7 @@ type call struct {
 	inst   *instance
 	op     *Operation
 	driver contained
+	retry  RetryPolicy
 
 	state callState
 	// turn counts the changes of state: what was asked for in an earlier one
@@ -102,7 +103,15 @@ func (r *run) beginCall(i int) {
 		r.steps.succeed(i, r.skip)
 		return
 	}
-	c := &call{run: r, index: i, step: s, inst: inst, op: op, driver: driver}
+	retry, err := r.retry.stated(op)
+	if err != nil {
+		r.stepFailed(i, err)
+		return
+	}
+	if op.Timeout == 0 {
+		op.Timeout = r.timeout
+	}
+	c := &call{run: r, index: i, step: s, inst: inst, op: op, driver: driver, retry: retry}
 	r.calls[i] = c
 	c.startSpan()
 	if r.past != nil {
@@ -373,6 +382,7 @@ func (c *call) cancelHandle() {
 // outcome ends an attempt.
 func (c *call) outcome(status Status) {
 	c.close()
+	unknown := status.State == Lost
 	status = c.judge(status)
 	if status.State == Succeeded {
 		if err := c.run.takeOutputs(c, status.Outputs); err != nil {
@@ -382,7 +392,7 @@ func (c *call) outcome(status Status) {
 		c.run.keepOutputs(c, status.Outputs)
 	}
 	c.endAttempt(string(status.State), status.Err)
-	if status.State == Lost && c.mayRerun() || status.State == Failed && c.mayRetry(status.Err) {
+	if status.State == Lost && c.mayRerun() || status.State == Failed && !unknown && c.mayRetry(status.Err) {
 		c.again(status)
 		return
 	}
@@ -472,17 +482,18 @@ func (c *call) mayRerun() bool {
 }
 
 func (c *call) mayRetry(err error) bool {
-	return c.stopped == nil && c.run.canceled == nil && c.run.cause < 0 &&
-		Retryable(err) && c.op.Attempt-c.before < c.run.eng.cfg.Retry.Attempts
+	timedOut := errs.CodeOf(c.stopped) == errs.DeadlineExceeded
+	return (c.stopped == nil || timedOut) && c.run.canceled == nil && c.run.cause < 0 && panicOf(err) == nil &&
+		c.retry.again(c.op.Attempt-c.before, err)
 }
 
 // again makes another attempt after a while.
 func (c *call) again(s Status) {
-	wait := c.run.eng.cfg.Retry.wait(c.op.Attempt - c.before)
+	wait := c.retry.wait(c.op.Attempt-c.before, s.Err)
 	if s.State == Lost {
 		wait = 0
 	}
-	c.lastErr, c.recover = s.Err, false
+	c.lastErr, c.recover, c.stopped = s.Err, false, nil // one that timed out has stopped
 	turn := c.to(callBackoff)
 	ev := c.event(OperationRetry)
 	ev.State, ev.Err, ev.Detail = string(s.State), s.Err.Error(), wait.String()
@@ -494,15 +505,6 @@ func (c *call) again(s Status) {
 			c.requestSlot()
 		}
 	})
-}
-
-// wait is how long to wait after the given attempt, counted from 1.
-func (p RetryPolicy) wait(attempt int) time.Duration {
-	d := p.Backoff
-	for i := 1; i < attempt && d < p.MaxBackoff; i++ {
-		d *= 2
-	}
-	return min(d, p.MaxBackoff)
 }
 
 // end ends the step.

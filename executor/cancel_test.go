@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -62,18 +63,16 @@ func TestCancelFromAnywhere(t *testing.T) {
 func TestCancelWhatNobodyRuns(t *testing.T) {
 	t.Parallel()
 	stores(t, func(t *testing.T, store state.Store) {
-		driver := newJobs()
+		driver, begun := newJobs(), make(chan struct{})
 		driver.started = make(chan string, 1)
-		lost := newPausing(store)
-		first := newEngine(t, executor.Config{Store: lost, Drivers: []executor.Driver{driver}, LeaseTTL: 60 * time.Millisecond})
+		first := newEngine(t, executor.Config{Store: &losing{store, begun}, Drivers: []executor.Driver{driver}, LeaseTTL: 3 * time.Second})
 		done := make(chan error, 1)
-		close(lost.paused)
 		go func() {
 			_, err := first.Deploy(t.Context(), executor.Request{Deployment: "y", Archive: template(t, things(2, creates, chain))})
 			done <- err
 		}()
 		<-driver.started
-		time.AfterFunc(80*time.Millisecond, func() { close(lost.awake) })
+		close(begun)
 		require.Error(t, <-done)
 		second := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, Owner: "second"})
 		require.NoError(t, second.Cancel(t.Context(), "y", ""))
@@ -85,4 +84,19 @@ func TestCancelWhatNobodyRuns(t *testing.T) {
 			require.Equal(t, executor.Canceled, j.state)
 		}
 	})
+}
+
+// losing is a store that takes a lease away as soon as begun is closed.
+type losing struct {
+	state.Store
+	begun chan struct{}
+}
+
+func (l *losing) RenewLease(ctx context.Context, lease state.Lease, ttl time.Duration) (state.Lease, error) {
+	select {
+	case <-l.begun:
+		return (&forgetful{}).RenewLease(ctx, lease, ttl)
+	default:
+		return l.Store.RenewLease(ctx, lease, ttl)
+	}
 }

@@ -39,8 +39,13 @@ type Config struct {
 	// CancelGrace is how long a cancelled or timed-out operation may take to
 	// stop before its outcome counts as unknown. Default 30 s.
 	CancelGrace time.Duration
-	// Retry is the policy for operations that fail with a Retryable error.
+	// Timeout is how long an attempt at an operation may take whose implementation
+	// states no timeout of its own. Default 0: no limit.
+	Timeout time.Duration
+	// Retry says which operations that failed are tried again.
 	Retry RetryPolicy
+	// Keep says how much of its history a deployment keeps. Default: everything.
+	Keep Retention
 	// OnFailure says what happens to the rest of a run when an operation failed.
 	// Default Stop.
 	OnFailure FailurePolicy
@@ -74,15 +79,6 @@ type Config struct {
 	MeterProvider  metric.MeterProvider
 	// Logger is silent by default.
 	Logger hclog.Logger
-}
-
-// RetryPolicy says when to try a retryable failure again.
-type RetryPolicy struct {
-	// Attempts is how often an operation is tried altogether. Default 3; 1 for no retries.
-	Attempts int
-	// Backoff is the wait before the second attempt, doubled for each further
-	// one up to MaxBackoff. Defaults 1 s and 1 min.
-	Backoff, MaxBackoff time.Duration
 }
 
 // FailurePolicy says what happens to the rest of a run when an operation failed.
@@ -126,10 +122,18 @@ type Request struct {
 	// OnFailure and RerunLost override those of Config for this run where they are not zero.
 	OnFailure FailurePolicy
 	RerunLost bool
+	// Timeout and Retry override those of Config for this run, as far as they
+	// are not zero. A run that is resumed is given its own.
+	Timeout time.Duration
+	Retry   RetryPolicy
+	// Rollback makes a Deploy that failed take back what it has brought up: see
+	// Deploy. Update does not look at it.
+	Rollback bool
 }
 
 // Options are for runs of a deployment that is known: Undeploy, Notify,
-// RunWorkflow and Resume. The zero value is ready.
+// RunWorkflow and Resume. The zero value is ready. What is not explained here is
+// as in Request.
 type Options struct {
 	// Inputs are laid over the stored inputs of the service template: needed
 	// for sensitive ones that are not stored (Config.Key).
@@ -140,6 +144,8 @@ type Options struct {
 	Workers      int
 	OnFailure    FailurePolicy
 	RerunLost    bool
+	Timeout      time.Duration
+	Retry        RetryPolicy
 }
 
 // Result is how a run ended.
@@ -150,6 +156,8 @@ type Result struct {
 	Plan *workflow.Plan
 	// Failures are the operations that failed by themselves, not their consequences.
 	Failures []*OperationError
+	// Rollback is the run that took back what this one had made; nil if none did.
+	Rollback *Result
 }
 
 // Output is an output of a service template.

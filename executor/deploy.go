@@ -19,6 +19,12 @@ import (
 // changed template, as long as that still has every node that exists: to
 // replace nodes, use Update.
 //
+// With Request.Rollback, a run that failed is followed by one of kind
+// "rollback", which undeploys, in reverse order, the nodes that were not up when
+// the failed one began, and gives the deployment back the template that it had:
+// Result.Rollback. Where the process ends before that is done, Resume goes on
+// with it. A run that was cancelled is not rolled back.
+//
 // The Result is never nil when a run took place, even if it failed. Where
 // everything is started already, Result.Run is nil.
 //
@@ -46,10 +52,15 @@ func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	if len(plan.Steps) == 0 && s.last != nil && s.last.Status == state.RunSucceeded && !req.Clean {
 		return &Result{Plan: plan}, nil
 	}
+	set := req.settings()
+	if record := s.live.record; req.Rollback {
+		set.rollback = &origin{record.Template, record.Entry, record.Inputs}
+	}
 	if err := s.adopt(ctx, req, svc); err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
-	return s.execute(ctx, plan, req.settings())
+	result, err := s.execute(ctx, plan, set)
+	return s.rollBack(ctx, result, err, req.settings())
 }
 
 // PlanDeploy tells what Deploy would do. Nothing is changed.
@@ -257,11 +268,11 @@ func (s *session) forgetInstances(ctx context.Context) error {
 }
 
 func (r Request) settings() settings {
-	return settings{workers: r.Workers, onFailure: r.OnFailure, rerunLost: r.RerunLost}
+	return settings{workers: r.Workers, onFailure: r.OnFailure, rerunLost: r.RerunLost, timeout: r.Timeout, retry: r.Retry}
 }
 
 func (o Options) settings() settings {
-	return settings{workers: o.Workers, onFailure: o.OnFailure, rerunLost: o.RerunLost}
+	return settings{workers: o.Workers, onFailure: o.OnFailure, rerunLost: o.RerunLost, timeout: o.Timeout, retry: o.Retry}
 }
 
 // Undeploy takes away every node of a deployment, from any mixture of states,
@@ -384,17 +395,32 @@ func (e *Engine) look(ctx context.Context, id string, inputs map[string]any) (*s
 // Resume goes on with the last run of a deployment that was interrupted, was
 // cancelled or failed. What was done is not done again; what may still be going
 // on is asked after; operations that failed are tried again, and the rest
-// follows. The Run keeps its ID.
+// follows. The Run keeps its ID. So after a failure Resume is a retry of the
+// failed and the skipped steps only. Where the run was to be rolled back
+// (Request.Rollback) and has not been, that is done instead.
 //
 // The error has code FailedPrecondition where the last run succeeded, Conflict
 // while it goes on; else it is as for Deploy.
 func (e *Engine) Resume(ctx context.Context, deployment string, opts Options) (*Result, error) {
 	return e.known(ctx, deployment, "resume", opts, func(s *session) (*Result, error) {
-		if s.last == nil || s.last.Status == state.RunSucceeded {
-			return nil, &errs.Error{Code: errs.FailedPrecondition, Op: "resume", Subject: deployment,
-				Err: errors.New("the last run succeeded: there is nothing to go on with")}
+		if err := s.resumable(); err != nil {
+			return nil, err
 		}
-		return s.resume(ctx, opts.settings())
+		begin, err := e.beginning(ctx, deployment, s.last)
+		if err != nil {
+			return nil, err
+		}
+		if rollbackDue(s.last, begin.Rollback) {
+			failed, err := e.readPlan(ctx, s.last.Plan)
+			if err != nil {
+				return nil, err
+			}
+			set := opts.settings()
+			set.rollback = begin.Rollback
+			return s.takeBack(ctx, failed, set)
+		}
+		result, err := s.resume(ctx, opts.settings())
+		return s.rollBack(ctx, result, err, opts.settings())
 	})
 }
 

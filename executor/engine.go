@@ -94,9 +94,7 @@ func (c Config) withDefaults() Config {
 	c.LeaseTTL = orElse(c.LeaseTTL, 30*time.Second)
 	c.PollInterval = orElse(c.PollInterval, time.Second)
 	c.CancelGrace = orElse(c.CancelGrace, 30*time.Second)
-	c.Retry.Attempts = orElse(c.Retry.Attempts, 3)
-	c.Retry.Backoff = orElse(c.Retry.Backoff, time.Second)
-	c.Retry.MaxBackoff = orElse(c.Retry.MaxBackoff, time.Minute)
+	c.Retry = c.Retry.over(RetryPolicy{Attempts: 3, Backoff: time.Second, MaxBackoff: time.Minute})
 	if c.MaxLog == 0 {
 		c.MaxLog = 1 << 20
 	}

@@ -3,6 +3,7 @@ package executor
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
@@ -44,7 +45,17 @@ func MarkRetryable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return retryableError{err}
+	return retryableError{err, 0}
+}
+
+// MarkRetryableAfter is MarkRetryable for a failure that says when it is worth
+// another try, such as a quota or a service with a Retry-After header: the
+// engine waits for so long instead of its backoff.
+func MarkRetryableAfter(err error, wait time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return retryableError{err, wait}
 }
 
 // Retryable tells whether MarkRetryable marked err or an error that it wraps.
@@ -53,7 +64,18 @@ func Retryable(err error) bool {
 	return errors.As(err, &r)
 }
 
-type retryableError struct{ error }
+// RetryAfter is what MarkRetryableAfter said of err or an error that it wraps; 0
+// where it did not.
+func RetryAfter(err error) time.Duration {
+	var r retryableError
+	errors.As(err, &r)
+	return r.after
+}
+
+type retryableError struct {
+	error
+	after time.Duration
+}
 
 func (e retryableError) Unwrap() error { return e.error }
 

@@ -64,7 +64,8 @@ type Event struct {
 	State string `json:"state,omitempty"`
 	// Attribute names what changed (AttributeChanged).
 	Attribute string `json:"attribute,omitempty"`
-	// Cause is the ID of the step that failed, or CauseCanceled (StepSkipped).
+	// Cause is the ID of the step that failed, or CauseCanceled (StepSkipped), or
+	// the ID of the run that a rollback takes back (RunStarted).
 	Cause string `json:"cause,omitempty"`
 	// Err is why something failed.
 	Err string `json:"error,omitempty"`

@@ -25,7 +25,9 @@ type entryData struct {
 	// Trace is the span that the run began in (RunStarted), as a W3C traceparent.
 	Trace string `json:"trace,omitempty"`
 	// Old is the template that the run replaces (RunStarted of an update).
-	Old          *origin         `json:"old,omitempty"`
+	Old *origin `json:"old,omitempty"`
+	// Rollback is settings.rollback (RunStarted).
+	Rollback     *origin         `json:"rollback,omitempty"`
 	Notification json.RawMessage `json:"notification,omitempty"`
 	Arguments    json.RawMessage `json:"arguments,omitempty"`
 }

@@ -469,14 +469,15 @@ func (l *live) status(last *state.Run) state.Status {
 // statusWithoutNodes is the status of a deployment that has no nodes: a
 // template may have none, and an undeployed one has none left.
 func (l *live) statusWithoutNodes(last *state.Run) state.Status {
+	away := last != nil && (last.Kind == "undeploy" || last.Kind == kindRollback)
 	switch {
 	case last == nil:
 		return state.Initialized
 	case last.Status == state.RunFailed || last.Status == state.RunCanceled:
 		return state.Failed
-	case last.Kind == "undeploy" && last.Status == state.RunSucceeded:
+	case away && last.Status == state.RunSucceeded:
 		return state.Undeployed
-	case last.Kind == "undeploy":
+	case away:
 		return state.Undeploying
 	case last.Status == state.RunSucceeded:
 		return state.Deployed

@@ -88,6 +88,7 @@ func (e *Engine) journal(ctx context.Context, id string, run *state.Run) iter.Se
 
 // settings completes what was asked for now with what was asked for then.
 func (h *history) settings(v *vault, set *settings) error {
+	set.rollback, set.cause = h.begin.Rollback, h.begin.Cause
 	if h.begin.Arguments != nil && set.arguments == nil {
 		value, _, err := v.load(h.begin.Arguments)
 		if err != nil {
@@ -122,10 +123,7 @@ func (r *run) restore(h *history) {
 			inst.worked = true
 		}
 	}
-	r.steps.restore(func(i int) bool {
-		past := h.steps[r.plan.Steps[i].ID]
-		return past != nil && past.done
-	})
+	r.steps.restore(h.done(r.plan))
 	for i, s := range r.plan.Steps {
 		past := h.steps[s.ID]
 		if s.Kind != workflow.Call || past == nil || !past.open || r.steps.phase[i] != ready && r.steps.phase[i] != pending {

@@ -29,6 +29,9 @@ type run struct {
 	// settings of this run
 	policy     FailurePolicy
 	rerunLost  bool
+	timeout    time.Duration // of operations that state none
+	retry      RetryPolicy
+	rollback   *origin        // see settings
 	arguments  map[string]any // inputs of the workflow
 	notify     any            // what came with the event
 	hasNotify  bool
@@ -69,6 +72,7 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 	r := &run{
 		eng: e, live: l, plan: plan, record: rec, steps: newProgress(plan.Steps),
 		policy: s.policy(e.cfg.OnFailure), rerunLost: s.rerunLost || e.cfg.RerunLost,
+		timeout: orElse(s.timeout, e.cfg.Timeout), retry: s.retry.over(e.cfg.Retry), rollback: s.rollback,
 		arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
 		line: e.limits.newLine(s.workers), subjects: map[string]*subject{}, calls: map[int]*call{},
 		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{}, guards: map[string]string{},
@@ -87,9 +91,17 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 
 // settings are what a run was asked to do besides its plan.
 type settings struct {
-	workers         int
-	onFailure       FailurePolicy
-	rerunLost       bool
+	workers   int
+	onFailure FailurePolicy
+	rerunLost bool
+	timeout   time.Duration
+	retry     RetryPolicy
+	// rollback is the template that the deployment is to have again when this run
+	// has failed and was rolled back, or when this rollback has succeeded; nil
+	// where nothing is rolled back. It is without a Template where there was none.
+	rollback *origin
+	// cause is, for a rollback, the run that is taken back.
+	cause           string
 	arguments       map[string]any
 	notification    any
 	hasNotification bool
@@ -299,7 +311,7 @@ func (r *run) fail(i int, failure *OperationError) {
 // outside of the life cycle that failed does not make its node faulty.
 func (r *run) enterError(s *workflow.Step) {
 	switch r.plan.Kind {
-	case "deploy", "undeploy", "update":
+	case "deploy", "undeploy", "update", kindRollback:
 	default:
 		if s.Enter == "" && s.Exit == "" {
 			return
@@ -414,6 +426,7 @@ func (r *run) finish() {
 	default:
 		r.record.Status = state.RunSucceeded
 		r.removeInstances()
+		r.goBack()
 	}
 	r.recordProperties()
 	if err := r.err(); err != nil {

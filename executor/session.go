@@ -25,6 +25,7 @@ type session struct {
 	lease *keeper
 	live  *live
 	last  *state.Run // the last run; nil if there was none
+	back  *origin    // settings.rollback of the last run that began here
 }
 
 // open takes the lease of a deployment and reads what is known of it.
@@ -134,7 +135,7 @@ func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings
 	if err != nil {
 		return nil, err
 	}
-	rec := state.Run{ID: l.nextRun(), Kind: plan.Kind, Plan: digest, Status: state.RunRunning, Started: now()}
+	rec := state.Run{ID: l.nextRun(), Kind: plan.Kind, Plan: digest, Status: state.RunRunning, Started: now(), Blobs: s.blobs(set)}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
 	for _, p := range plan.Create {
 		if l.instances[p.ID] != nil {
@@ -151,7 +152,7 @@ func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings
 	switch plan.Kind {
 	case "deploy", "update":
 		l.record.Status = state.Deploying
-	case "undeploy":
+	case "undeploy", kindRollback:
 		l.record.Status = state.Undeploying
 	}
 	data, err := s.startData(set)
@@ -160,15 +161,14 @@ func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings
 	}
 	r.batch.head = true
 	data.Trace = r.startSpan(ctx, "")
-	r.emit(Event{Kind: RunStarted, RunKind: plan.Kind}, data)
+	r.emit(Event{Kind: RunStarted, RunKind: plan.Kind, Cause: set.cause}, data)
+	s.back = set.rollback
 	return s.finish(ctx, r)
 }
 
 // startData is what a run has to know again when it is resumed.
 func (s *session) startData(set settings) (data entryData, err error) {
-	if s.live.old != nil {
-		data.Old = &s.live.old.origin
-	}
+	data.Old, data.Rollback = s.oldOrigin(), set.rollback
 	if set.arguments != nil {
 		if data.Arguments, err = s.eng.vault.store(set.arguments, s.live.secrets.Contains(set.arguments)); err != nil {
 			return data, errs.Wrap(err, "store the inputs of", s.live.id)
@@ -191,6 +191,11 @@ func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	r.await(s.eng.cfg.CancelGrace)
 	r.endSpans()
 	s.last = &r.record
+	if r.lost == nil {
+		if err := s.prune(context.WithoutCancel(ctx), s.eng.cfg.Keep); err != nil {
+			s.eng.cfg.Logger.Warn("cannot forget old runs", "deployment", s.live.id, "error", err)
+		}
+	}
 	return r.result(), r.err()
 }
 
@@ -227,7 +232,11 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
 	r.batch.head = true
-	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Detail: "resumed"}, entryData{Trace: r.startSpan(ctx, h.begin.Trace), Old: h.begin.Old, Arguments: h.begin.Arguments, Notification: h.begin.Notification})
+	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Cause: h.begin.Cause, Detail: "resumed"}, entryData{
+		Trace: r.startSpan(ctx, h.begin.Trace), Old: h.begin.Old, Rollback: h.begin.Rollback,
+		Arguments: h.begin.Arguments, Notification: h.begin.Notification,
+	})
+	s.back = set.rollback
 	l.learnSecrets()
 	r.restore(h)
 	return s.finish(ctx, r)

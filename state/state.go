@@ -212,7 +212,7 @@ type Instance struct {
 type Run struct {
 	// ID is a ValidID.
 	ID string `json:"id"`
-	// Kind is deploy, undeploy, update, notify or the name of a workflow.
+	// Kind is deploy, undeploy, update, rollback, notify or the name of a workflow.
 	Kind string `json:"kind"`
 	// Plan is the digest of the blob that holds the plan as JSON.
 	Plan string `json:"plan,omitempty"`
