@@ -39,6 +39,9 @@ type builder struct {
 	// intakes are the properties of nodes and capabilities that take one of the
 	// substituted node, by the names of both.
 	intakes map[[2]string][]*Assignment
+	// mappedInputs are the attributes of nodes and capabilities that take an
+	// input, by the names of both.
+	mappedInputs map[[2]string][]*mappedInput
 
 	// inputs are the values of the inputs while loading, once they are asked
 	// for; shape are the names of those that decide which nodes there are.
@@ -102,9 +105,11 @@ func (b *builder) build(entry *document, docs []*document) {
 	b.each("node_templates", b.declareNode)
 	b.copyNodes()
 	b.readIntakes()
+	b.readMappedInputs()
 	for _, n := range b.nodes {
 		b.nodeBody(n)
 	}
+	b.unusedMappedInputs()
 	b.readSubstitution()
 	b.distribute()
 	b.representNodes()
@@ -275,8 +280,6 @@ func (d *document) mapping(p *Parameter, n *yamlx.Node) {
 		d.errorf(codeWrongShape, m, "the parameter %q has a value and a mapping; it can have only one of them", p.Name).Section = "TOSCA 2.0 section 9.10"
 	default:
 		p.Mapping = d.value(m)
-		d.warnf(codeUnsupported, m, "the value of %q is not stored into the attribute", p.Name).Detail =
-			"Give the attribute its value in the node template, with $get_input."
 	}
 }
 

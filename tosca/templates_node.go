@@ -120,6 +120,7 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 	}
 	n.Properties = b.properties(d, body.Get("properties"), n.Type.Properties, sub)
 	n.Attributes = b.attributes(d, body.Get("attributes"), n.Type.Attributes, n.Type.Properties, sub)
+	n.Attributes = b.withMappedInputs(n.Attributes, n.Type.Attributes, sub)
 	n.Artifacts = d.artifactDefinitions(body.Get("artifacts"), n.Type.Artifacts, func(*Artifact) {})
 	n.NodeFilter = d.nodeFilter(body.Get("node_filter"))
 	b.capabilities(draft)
@@ -166,6 +167,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 		}
 		c.Properties = b.properties(d, props, def.Properties, sub)
 		c.Attributes = b.attributes(d, attrs, def.Attributes, def.Properties, sub)
+		c.Attributes = b.withMappedInputs(c.Attributes, def.Attributes, sub)
 		n.Capabilities = append(n.Capabilities, c)
 	}
 	for _, f := range fields {

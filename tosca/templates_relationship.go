@@ -243,4 +243,6 @@ func (b *builder) checkEnds(w *wanted, r *Requirement, at *yamlx.Node) {
 
 // validRelationships are the relationship types that may lead to a capability;
 // empty for any.
-func (c *Capability) validRelationships() []*RelationshipType { return c.Type.ValidRelationshipTypes }
+func (c *Capability) validRelationships() []*RelationshipType {
+	return c.Definition.ValidRelationshipTypes
+}

@@ -176,7 +176,7 @@ func (b *builder) report(ds Diagnostics) {
 //
 // Source: TOSCA 1.3 section 3.4.3, TOSCA 2.0 sections 7.2.2 and 15.
 func (b *builder) substituteNodes() {
-	if b.alone || !slices.ContainsFunc(b.nodes, func(draft *nodeDraft) bool { return slices.ContainsFunc(draft.node.Directives, isSubstitute) }) {
+	if b.alone || !slices.ContainsFunc(b.nodes, b.substitutes) {
 		return
 	}
 	before := map[*NodeTemplate][]*NodeTemplate{}
@@ -208,8 +208,14 @@ func isSubstitute(directive string) bool {
 }
 
 // substitutes tells whether a template is to be substituted before it is
-// created.
+// created. One of an abstract normative type that brings no implementation is
+// without saying so.
+//
+// Source: TOSCA 1.3 sections 2.9, 3.4.3 and 5.9.2.
 func (b *builder) substitutes(draft *nodeDraft) bool {
+	if len(draft.node.Directives) == 0 {
+		return isAbstract(draft.node)
+	}
 	for _, directive := range draft.node.Directives {
 		switch {
 		case isSubstitute(directive):
@@ -219,6 +225,16 @@ func (b *builder) substitutes(draft *nodeDraft) bool {
 		}
 	}
 	return false
+}
+
+// isAbstract tells whether a node is of a normative type that stands for types
+// to come, such as tosca.nodes.Abstract.Compute, and has no implementation.
+func isAbstract(n *NodeTemplate) bool {
+	if n.Type == nil || !n.Type.Normative || !n.Type.is("tosca.nodes.Abstract.Compute") && !n.Type.is("tosca.nodes.Abstract.Storage") {
+		return false
+	}
+	implemented := func(o *Operation) bool { return o.Implementation != nil }
+	return !slices.ContainsFunc(n.Interfaces, func(i *Interface) bool { return slices.ContainsFunc(i.Operations, implemented) })
 }
 
 // substitute makes the service that stands for a node; nil where there is
@@ -246,6 +262,9 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		return nil, true
 	}
 	at := draft.body.Get("directives")
+	if at == nil {
+		at = draft.key
+	}
 	if cyclic != nil {
 		chain := b.chain()
 		dia := draft.doc.errorf(codeSubstitutionCycle, at, "services would substitute nodes of each other without end: %s", strings.Join(append(chain, cyclic.file), " → "))
@@ -256,6 +275,10 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 	dia := draft.doc.warnf(codeNotSubstituted, at, "no service substitutes the node %q of type %s", n.Name, n.Type.Name)
 	dia.Detail = "A service does so whose substitution_mappings have this node_type: in an imported file, or in one that Options.Definitions name (the Other-Definitions of a CSAR)."
 	switch {
+	case isAbstract(n) && n.Directives == nil:
+		dia.Summary = fmt.Sprintf("the node %q is of the abstract type %s, which nothing creates, and no service substitutes it", n.Name, n.Type.Name)
+		dia.Detail = "Take a type that derives from it, give the directive select or the node its operations, or add a service whose substitution_mappings have this node_type."
+		dia.Section = draft.doc.section("7.2.2", "5.9.2")
 	case !draft.doc.v.v2():
 		dia.Detail += " The node is deployed itself."
 		dia.Section = "TOSCA 1.3 section 3.8.13"

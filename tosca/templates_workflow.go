@@ -14,7 +14,12 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 	d.fields(n, "workflow")
 	w := &Workflow{Name: f.Key.Text, Description: prose(n.Get("description")), Metadata: d.metadata(n.Get("metadata")), Range: d.rng(f.Key)}
 	for _, in := range d.entries(n.Get("inputs"), "inputs") {
-		w.Inputs = append(w.Inputs, d.parameter(in))
+		p := d.parameter(in)
+		if p.Mapping != nil {
+			d.warnf(codeUnsupported, in.Key, "the value of the workflow's input %q is not stored into the attribute", p.Name).Detail =
+				"Let an operation that the workflow calls set it, or map an input of the service."
+		}
+		w.Inputs = append(w.Inputs, p)
 	}
 	if c := n.Get("precondition"); !c.IsNull() {
 		w.Preconditions = append(w.Preconditions, &Precondition{Condition: d.condition(c), Range: d.rng(c)})
