@@ -90,12 +90,34 @@ func (c *checker) node(n *NodeTemplate) {
 	}
 	c.operations(self, n.Interfaces)
 	c.interfaces(n.Interfaces)
+	c.occupied(n)
 	for _, r := range n.Requirements {
 		rel := Entity{Service: c.t, Relationship: r.Relationship}
 		c.calls(rel, r.Relationship.Properties)
 		c.calls(rel, r.Relationship.Attributes)
 		c.operations(rel, r.Relationship.Interfaces)
 		c.interfaces(r.Relationship.Interfaces)
+	}
+}
+
+// occupied warns of capabilities that fulfil more requirements than they may.
+//
+// Source: TOSCA 1.3 sections 3.7.2 and 3.8.1, keyname occurrences.
+func (c *checker) occupied(n *NodeTemplate) {
+	for _, k := range n.Capabilities {
+		if k.Occurrences.Max == Unbounded {
+			continue
+		}
+		count := 0
+		for _, r := range n.Incoming {
+			if r.Capability == k {
+				count++
+			}
+		}
+		if count > k.Occurrences.Max {
+			dia := c.s.warnf(codeTooManyRequirements, k.Range, "the capability %q of %q may fulfil %d requirements at most, and fulfils %d", k.Name, n.Name, k.Occurrences.Max, count)
+			dia.Section = "TOSCA 1.3 section 3.8.1"
+		}
 	}
 }
 
@@ -247,6 +269,14 @@ func (c *checker) policy(p *Policy) {
 				c.calledOperation(p.Targets, a)
 			}
 			c.calledWorkflow(a)
+		}
+		at := self
+		if len(p.Targets) > 0 {
+			at.Node = p.Targets[0]
+		}
+		for _, op := range t.Operations {
+			c.calls(at, op.Inputs)
+			c.implementation(op.Implementation, Error)
 		}
 	}
 }

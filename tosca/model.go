@@ -443,6 +443,9 @@ type Capability struct {
 	Node       *NodeTemplate
 	Properties []*Assignment
 	Attributes []*Assignment
+	// Occurrences is how many requirements the capability may fulfil: what the
+	// template says (1.3), else its definition. More than that are a warning.
+	Occurrences Occurrences
 	// Directives say whose requirements may lead to the capability: "internal"
 	// for those of this service, "external". Empty where the template does not
 	// say, which allows both (TOSCA 2.0 section 8.3).
@@ -658,7 +661,10 @@ type Trigger struct {
 	Evaluations int
 	Method      string
 	Action      []*Activity
-	Range       Range
+	// Operations are those that the action of 1.0 to 1.2 defines in place,
+	// which belong to no interface. Nothing calls them.
+	Operations []*Operation
+	Range      Range
 }
 
 // Workflow is an imperative workflow.

@@ -209,10 +209,14 @@ func (r *reader) version(d, importer *document) *versionTable {
 	if n.IsNull() {
 		place := Range{File: d.name, Start: Pos{1, 1}, End: Pos{1, 1}}
 		if importer != nil {
-			d.s.warnf(codeMissingVersion, place, "the imported file has no tosca_definitions_version; it is read as %s", otherwise.name)
+			dia := d.s.warnf(codeMissingVersion, place, "the imported file has no tosca_definitions_version; it is read as %s", otherwise.name)
+			if otherwise.v2() { // 1.x wants it too, but published files leave it out
+				dia.Severity, dia.Summary = Error, "the imported file has no tosca_definitions_version"
+				dia.Detail = "Begin it with \"tosca_definitions_version: " + otherwise.name + "\"."
+			}
 		} else {
 			d.s.errorf(codeMissingVersion, place, "the file has no tosca_definitions_version").Detail =
-				"Begin it with \"tosca_definitions_version: tosca_simple_yaml_1_3\"."
+				"Begin it with \"tosca_definitions_version: tosca_2_0\" or \"tosca_definitions_version: tosca_simple_yaml_1_3\"."
 		}
 		return otherwise
 	}

@@ -186,6 +186,9 @@ func (b *builder) assignInterface(d *document, f yamlx.Field, iface *Interface, 
 	ops := d.operationFields(f.Value, "interface")
 	b.assignOperations(d, ops, inputs, &iface.Operations, iface, def, artifacts, "operation")
 	notes := d.entries(f.Value.Get("notifications"), "notifications")
+	if def != nil && def.Type != nil {
+		d.knownNotifications(notes, def)
+	}
 	b.assignOperations(d, notes, nil, &iface.Notifications, iface, def, artifacts, "notification")
 }
 
@@ -219,13 +222,13 @@ func (b *builder) assignOperations(d *document, fields, common []yamlx.Field, li
 		if i := d.implementation(impl, artifacts); i != nil {
 			op.Implementation = i
 		}
-		b.assignInputs(d, op, def, common, inputs)
+		b.assignInputs(d, op, def, common, inputs, construct)
 	}
 	if len(common) > 0 {
 		for i, op := range all.list {
 			if !given[op.Name] {
 				c := *op
-				b.assignInputs(d, &c, def, common, nil)
+				b.assignInputs(d, &c, def, common, nil, construct)
 				all.list[i] = &c
 			}
 		}
@@ -235,7 +238,7 @@ func (b *builder) assignOperations(d *document, fields, common []yamlx.Field, li
 
 // assignInputs lays inputs of the interface, then of the operation, over those
 // that the definitions bring.
-func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinition, common, own []yamlx.Field) {
+func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinition, common, own []yamlx.Field, construct string) {
 	if len(common)+len(own) == 0 {
 		return
 	}
@@ -244,7 +247,11 @@ func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinit
 		for _, p := range def.Inputs {
 			declared[p.Name] = p
 		}
-		if o := def.Operation(op.Name); o != nil {
+		o := def.Operation(op.Name)
+		if construct == "notification" {
+			o = first(def.Notifications, func(o *OperationDefinition) bool { return o.Name == op.Name })
+		}
+		if o != nil {
 			for _, p := range o.Inputs {
 				declared[p.Name] = p
 			}
@@ -254,7 +261,7 @@ func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinit
 	for i, f := range append(common[:len(common):len(common)], own...) {
 		a := d.inputAssignment(f, declared[f.Key.Text])
 		if declared[a.Name] == nil && i >= len(common) {
-			dia := d.warnf(codeUnknownInput, f.Key, "the operation %q declares no input %q; it is passed all the same", op.Name, a.Name)
+			dia := d.warnf(codeUnknownInput, f.Key, "the %s %q declares no input %q; it is passed all the same", construct, op.Name, a.Name)
 			dia.Suggestion = nearest(a.Name, sortedKeys(declared))
 		}
 		all.set(a.Name, a)

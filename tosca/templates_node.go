@@ -154,7 +154,7 @@ func (b *builder) capabilities(draft *nodeDraft) {
 	caps := make([]Capability, len(n.Type.Capabilities))
 	for i, def := range n.Type.Capabilities {
 		c := &caps[i]
-		*c = Capability{Name: def.Name, Type: def.Type, Definition: def, Node: n, Range: n.Range}
+		*c = Capability{Name: def.Name, Type: def.Type, Definition: def, Node: n, Occurrences: def.Occurrences, Range: n.Range}
 		sub := subject{what: "the capability \"" + def.Name + "\"", at: draft.key, lenient: !d.v.v2(), quiet: !d.v.v2() || draft.broken, node: n.Name, capability: def.Name}
 		var props, attrs *yamlx.Node
 		if f, ok := given[def.Name]; ok {
@@ -162,6 +162,9 @@ func (b *builder) capabilities(draft *nodeDraft) {
 			sub.at, sub.quiet = f.Key, draft.broken
 			d.fields(f.Value, "capability assignment")
 			props, attrs = f.Value.Get("properties"), f.Value.Get("attributes")
+			if o := f.Value.Get("occurrences"); !o.IsNull() {
+				c.Occurrences = d.occurrences(o, c.Occurrences)
+			}
 			c.Directives = d.scopes(f.Value.Get("directives"), "a capability")
 			delete(given, def.Name)
 		}

@@ -231,9 +231,44 @@ func (d *document) trigger(f yamlx.Field, old *Trigger) *Trigger {
 	}
 	d.triggerCondition(t, n)
 	if v := n.Get("action"); v != nil {
-		t.Action = d.activities(v)
+		t.Action, t.Operations = d.action(v)
 	}
 	return t
+}
+
+// action reads what a trigger does: activities, or up to 1.2 a map of
+// operations that are defined in place.
+//
+// Source: TOSCA 1.2 section 3.5.16, TOSCA 1.3 section 3.6.22.
+func (d *document) action(n *yamlx.Node) (list []*Activity, ops []*Operation) {
+	for _, f := range d.filterEntries(n, "activities") {
+		if !isActivity(f.Key.Text) && (f.Value.Get("implementation") != nil || d.v.level <= 12 && n.Kind == yamlx.Mapping) {
+			op := d.triggerOperation(f)
+			ops = append(ops, op)
+			dia := d.warnf(codeUnsupported, f.Key, "the operation %q is defined in a trigger, belongs to no interface and is not run", op.Name)
+			dia.Detail = "Define it in an interface of the targets and call it: \"call_operation: interface." + op.Name + "\"."
+			continue
+		}
+		if a := d.activity(f); a != nil {
+			list = append(list, a)
+		}
+	}
+	return list, ops
+}
+
+func (d *document) triggerOperation(f yamlx.Field) *Operation {
+	op := &Operation{Name: f.Key.Text, Range: d.rng(f.Key)}
+	impl := f.Value
+	if impl.Kind == yamlx.Mapping && !d.isImplementation(impl) {
+		d.fields(impl, "operation")
+		op.Description = prose(impl.Get("description"))
+		for _, in := range d.entries(impl.Get("inputs"), "inputs") {
+			op.Inputs = append(op.Inputs, d.inputAssignment(in, nil))
+		}
+		impl = impl.Get("implementation")
+	}
+	op.Implementation = d.implementation(impl, nil)
+	return op
 }
 
 // triggerCondition reads the condition, alone or in the extended form.

@@ -142,8 +142,7 @@ func (d *document) entriesQuiet(n *yamlx.Node) []yamlx.Field {
 	return n.Fields
 }
 
-// activities reads the activities of a step or trigger: a list of maps of one
-// entry, or the map of operations of 1.1 and 1.2.
+// activities reads the activities of a step: a list of maps of one entry.
 //
 // Source: TOSCA 1.3 section 3.6.23.
 func (d *document) activities(n *yamlx.Node) []*Activity {
@@ -156,6 +155,14 @@ func (d *document) activities(n *yamlx.Node) []*Activity {
 	return list
 }
 
+func isActivity(name string) bool {
+	switch ActivityKind(name) {
+	case Delegate, SetState, CallOperation, Inline:
+		return true
+	}
+	return false
+}
+
 func (d *document) activity(f yamlx.Field) *Activity {
 	a := &Activity{Kind: ActivityKind(f.Key.Text), Range: d.rng(f.Key)}
 	inner, construct := "", ""
@@ -166,10 +173,6 @@ func (d *document) activity(f yamlx.Field) *Activity {
 		inner, construct = "operation", "call of an operation"
 	case SetState:
 	default:
-		if f.Value.Kind == yamlx.Mapping && f.Value.Get("implementation") != nil {
-			d.warnf(codeUnsupported, f.Key, "operations given in a trigger are not run; call one of an interface instead")
-			return nil
-		}
 		d.errorf(codeUnknownActivity, f.Key, "there is no activity %q", f.Key.Text).Suggestion =
 			nearest(f.Key.Text, []string{string(Delegate), string(SetState), string(CallOperation), string(Inline)})
 		return nil

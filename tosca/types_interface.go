@@ -158,6 +158,7 @@ func (d *document) interfaceDefinition(f yamlx.Field, all *ordered[*InterfaceDef
 		def.Type = declared
 		def.Inputs = missingFrom(def.Inputs, declared.Inputs, func(p *PropertyDefinition) string { return p.Name })
 		def.Operations = missingFrom(def.Operations, declared.Operations, func(o *OperationDefinition) string { return o.Name })
+		def.Notifications = missingFrom(def.Notifications, declared.Notifications, func(o *OperationDefinition) string { return o.Name })
 		return def
 	}
 	if declared == nil {
@@ -214,9 +215,14 @@ func (d *document) knownNotifications(fields []yamlx.Field, def *InterfaceDefini
 	if !d.v.v2() {
 		return
 	}
+	var names []string
+	for _, o := range def.Notifications {
+		names = append(names, o.Name)
+	}
 	for _, f := range fields {
-		if !slices.ContainsFunc(def.Notifications, func(o *OperationDefinition) bool { return o.Name == f.Key.Text }) {
-			d.errorf(codeUnknownOperation, f.Key, "the interface type %s has no notification %q", def.Type.Name, f.Key.Text).Section = "TOSCA 2.0 section 11.2"
+		if !slices.Contains(names, f.Key.Text) {
+			dia := d.errorf(codeUnknownOperation, f.Key, "the interface type %s has no notification %q", def.Type.Name, f.Key.Text)
+			dia.Section, dia.Suggestion = "TOSCA 2.0 section 11.2", nearest(f.Key.Text, names)
 		}
 	}
 }
