@@ -22,7 +22,11 @@ func (m *Manager) Queues(ctx context.Context) ([]*hpc.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	queues := parsePartitions(text)
+	return countJobs(parsePartitions(text), jobs), nil
+}
+
+// countJobs counts the jobs of each queue; those that may go to several wait in each.
+func countJobs(queues []*hpc.Queue, jobs []entry) []*hpc.Queue {
 	for _, q := range queues {
 		for _, j := range jobs {
 			switch {
@@ -34,7 +38,7 @@ func (m *Manager) Queues(ctx context.Context) ([]*hpc.Queue, error) {
 			}
 		}
 	}
-	return queues, nil
+	return queues
 }
 
 // Nodes returns the compute nodes, in order of name, with the jobs on them:
@@ -48,7 +52,11 @@ func (m *Manager) Nodes(ctx context.Context) ([]*hpc.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes := parseNodes(text)
+	return placeJobs(parseNodes(text), jobs), nil
+}
+
+// placeJobs names the jobs on each node.
+func placeJobs(nodes []*hpc.Node, jobs []entry) []*hpc.Node {
 	byName := map[string]*hpc.Node{}
 	for _, n := range nodes {
 		byName[n.Name] = n
@@ -63,7 +71,7 @@ func (m *Manager) Nodes(ctx context.Context) ([]*hpc.Node, error) {
 			}
 		}
 	}
-	return nodes, nil
+	return nodes
 }
 
 // show runs scontrol show with one line for each.

@@ -56,14 +56,18 @@ func (m *Manager) alive(ctx context.Context, ids []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := gather(queued, nil)
+	return living(gather(queued, nil), ids), nil
+}
+
+// living returns those of ids that neither have ended nor are ending.
+func living(found map[string]*hpc.Job, ids []string) []string {
 	var left []string
 	for _, id := range ids {
 		if job := found[id]; job != nil && !job.State.Ended() && job.State != hpc.Completing {
 			left = append(left, id)
 		}
 	}
-	return left, nil
+	return left
 }
 
 // Hold keeps waiting jobs from starting (scontrol hold).
@@ -104,9 +108,21 @@ func (m *Manager) control(ctx context.Context, verb string, ids []string) error 
 			return errs.New(errs.NotFound, verb, "job "+id, "that is no ID of a job of Slurm")
 		}
 	}
+	subject := "job " + strings.Join(ids, ", ")
 	said, err := m.run(ctx, "", "scontrol", verb, strings.Join(ids, ","))
-	if err == nil && said.code != 0 {
-		err = refused(verb, "job "+strings.Join(ids, ", "), said)
+	if err != nil || said.code == 0 {
+		return err
 	}
-	return err
+	if strings.Contains(said.err, "Unexpected message received") {
+		// That is what scontrol says of a controller that does not answer, and of
+		// jobs that are unknown.
+		queued, err := m.queue(ctx, "-j", strings.Join(ids, ","))
+		if err != nil {
+			return errs.Wrap(err, verb, subject)
+		}
+		if len(queued) == 0 {
+			return errs.New(errs.NotFound, verb, subject, "Slurm does not know it")
+		}
+	}
+	return refused(verb, subject, said)
 }

@@ -108,7 +108,7 @@ func TestImpossible(t *testing.T) {
 	id := submit(t, m, &hpc.JobSpec{Script: "true", WorkDir: dir, Nodes: 9})
 	job := await(t, m, id, 20*time.Second, func(j *hpc.Job) bool { return j.Cause == hpc.Impossible })
 	require.Equal(t, hpc.Queued, job.State)
-	require.Equal(t, "PartitionNodeLimit", job.Reason)
+	require.Contains(t, []string{"PartitionNodeLimit", "PartitionConfig"}, job.Reason)
 	require.NoError(t, m.Cancel(t.Context(), id))
 	for name, spec := range map[string]*hpc.JobSpec{
 		"partition": {Script: "true", Queue: "nope"}, "memory": {Script: "true", Memory: 1 << 50}, "node": {Script: "true", NodeList: []string{"x"}},

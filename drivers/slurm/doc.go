@@ -6,7 +6,13 @@
 // name has), because those mean the same in every release since 20.02; the JSON
 // of the releases differs, and that of 22.05 is wrong in places.
 //
-// What it knows of the ways of Slurm:
+// A REST works through slurmrestd instead, with the API of v0.0.38 (Slurm 22.05)
+// and, as far as their descriptions tell, of later ones. What the API cannot do it
+// leaves to a Manager, where it has one.
+//
+// Both were tried with Slurm 22.05.8.
+//
+// What they know of the ways of Slurm:
 //
 //   - squeue shows an ended job for MinJobAge seconds only; then the accounting is
 //     asked. It may be missing or down, and that fails nothing: the job is left
@@ -17,5 +23,8 @@
 //   - Jobs that can never start stay PENDING for ever: their Cause says so.
 //   - The exit code of scancel says nothing: Cancel looks into the queue.
 //   - Time limits are whole minutes, and are rounded up.
+//   - A task of an array is known by "ARRAY_INDEX". While an array is in the queue
+//     the accounting is asked as well, for the tasks that have left it; without
+//     accounting these are missing.
 //   - Times are asked for in UTC.
 package slurm

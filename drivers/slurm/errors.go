@@ -43,6 +43,7 @@ var refusals = []struct {
 	{"QOSMin", errs.InvalidArgument, "the job asks for less than its QOS demands"},
 	{"Job violates accounting/QOS policy", errs.Unavailable, "a limit on jobs is reached, or the job asks for more than it allows: see sacctmgr show assoc, and show qos"},
 	{"Invalid account or account/partition combination", errs.InvalidArgument, "name an account that may use the partition"},
+	{"Unexpected message received", errs.FailedPrecondition, ""},
 	{"Invalid job id specified", errs.NotFound, ""},
 	{"Access/permission denied", errs.PermissionDenied, ""},
 	{"not permitted to use this partition", errs.PermissionDenied, ""},

@@ -41,7 +41,7 @@ func FuzzAccounting(f *testing.F) {
 }
 
 func FuzzScontrol(f *testing.F) {
-	for _, name := range []string{"scontrol-nodes-o.out", "scontrol-part.out"} {
+	for _, name := range []string{"scontrol-nodes-o.txt", "scontrol-part.txt"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "recordings", name))
 		require.NoError(f, err)
 		f.Add(string(text))

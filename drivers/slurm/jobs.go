@@ -33,14 +33,18 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := gather(queued, m.account(ctx, unsettled(wanted, queued)))
+	return pick(gather(queued, m.account(ctx, unsettled(wanted, queued))), ids), nil
+}
+
+// pick returns the jobs that are found, in the order of ids.
+func pick(found map[string]*hpc.Job, ids []string) []*hpc.Job {
 	var jobs []*hpc.Job
 	for _, id := range ids {
 		if job := found[id]; job != nil {
 			jobs = append(jobs, job)
 		}
 	}
-	return jobs, nil
+	return jobs
 }
 
 // queue asks squeue(1) after jobs in all states.

@@ -90,7 +90,7 @@ func TestQueueRecordings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var text strings.Builder
-			for line := range strings.Lines(recording(t, name+".squeue-fmt.out")) {
+			for line := range strings.Lines(recording(t, name+".squeue-fmt.txt")) {
 				id, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "|")
 				array, index, isTask := strings.Cut(id, "_")
 				if !isTask {
@@ -135,7 +135,7 @@ func TestAccountingRecordings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			head, text, _ := strings.Cut(recording(t, name+".sacct.out"), "\n")
+			head, text, _ := strings.Cut(recording(t, name+".sacct.txt"), "\n")
 			require.Equal(t, want, inShort(parseAccounting(asked(text, strings.Split(head, "|"), accountingFields))))
 		})
 	}
@@ -143,7 +143,7 @@ func TestAccountingRecordings(t *testing.T) {
 
 func TestClusterRecordings(t *testing.T) {
 	t.Parallel()
-	partitions := strings.ReplaceAll(strings.ReplaceAll(recording(t, "scontrol-part.out"), "\n\n", "\x00"), "\n", " ") // as -o prints it
+	partitions := strings.ReplaceAll(strings.ReplaceAll(recording(t, "scontrol-part.txt"), "\n\n", "\x00"), "\n", " ") // as -o prints it
 	require.Equal(t, []*hpc.Queue{
 		{Name: "batch", Default: true, Enabled: true, Started: true, Nodes: 3},
 		{Name: "low", Enabled: true, Started: true, Nodes: 3},
@@ -152,11 +152,11 @@ func TestClusterRecordings(t *testing.T) {
 	node := func(name string) *hpc.Node {
 		return &hpc.Node{Name: name, State: hpc.NodeIdle, Raw: "IDLE", Queues: []string{"batch", "low"}, Features: []string{}, CPUs: 4, Memory: 4000 << 20}
 	}
-	require.Equal(t, []*hpc.Node{node("n1"), node("n2"), node("n3")}, parseNodes(recording(t, "scontrol-nodes-o.out")))
+	require.Equal(t, []*hpc.Node{node("n1"), node("n2"), node("n3")}, parseNodes(recording(t, "scontrol-nodes-o.txt")))
 
 	down := node("n3")
 	down.State, down.Raw, down.Reason = hpc.NodeDown, "DOWN+NOT_RESPONDING", "Not responding [slurm@2026-11-23T21:42:01]"
-	require.Equal(t, []*hpc.Node{down}, parseNodes(strings.ReplaceAll(recording(t, "scontrol-node-down.out"), "\n", " ")))
+	require.Equal(t, []*hpc.Node{down}, parseNodes(strings.ReplaceAll(recording(t, "scontrol-node-down.txt"), "\n", " ")))
 }
 
 func TestRefusals(t *testing.T) {

@@ -33,7 +33,7 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if err := m.checkDependencies(ctx, spec); err != nil {
+	if err := checkDependencies(ctx, m, spec); err != nil {
 		return "", err
 	}
 	said, err := m.through(ctx, m.options.Timeout, hpc.Command{Args: args, Stdin: []byte(script), Env: m.options.Env},
@@ -99,7 +99,7 @@ func (m *Manager) arguments(spec *hpc.JobSpec, now time.Time) ([]string, error) 
 	text("--mem", megabytes(spec.Memory))
 	text("--mem-per-cpu", megabytes(spec.MemoryPerCPU))
 	if spec.GPUs > 0 {
-		text("--gres", strings.Join(slices.DeleteFunc([]string{"gpu", spec.GPUType, strconv.Itoa(spec.GPUs)}, func(s string) bool { return s == "" }), ":"))
+		text("--gres", gresOf(spec))
 	}
 	if spec.Walltime > 0 {
 		number("--time", int((spec.Walltime+time.Minute-1)/time.Minute))
@@ -154,6 +154,14 @@ func megabytes(bytes int64) string {
 	return strconv.FormatInt((bytes+1<<20-1)>>20, 10) + "M"
 }
 
+// gresOf is such as "gpu:a100:2", for each node.
+func gresOf(spec *hpc.JobSpec) string {
+	if spec.GPUType == "" {
+		return "gpu:" + strconv.Itoa(spec.GPUs)
+	}
+	return "gpu:" + spec.GPUType + ":" + strconv.Itoa(spec.GPUs)
+}
+
 func arrayOf(array *hpc.Array) string {
 	if array.Limit > 0 {
 		return array.Indexes + "%" + strconv.Itoa(array.Limit)
@@ -185,7 +193,7 @@ func dependencyOf(spec *hpc.JobSpec) (string, error) {
 }
 
 // checkDependencies refuses a job that waits for what will not happen.
-func (m *Manager) checkDependencies(ctx context.Context, spec *hpc.JobSpec) error {
+func checkDependencies(ctx context.Context, m hpc.Manager, spec *hpc.JobSpec) error {
 	var parents []string
 	for _, d := range spec.Dependencies {
 		if d.Kind == hpc.AfterOK || d.Kind == hpc.AfterNotOK || d.Kind == hpc.AfterCorr {

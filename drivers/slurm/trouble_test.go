@@ -1,0 +1,231 @@
+package slurm_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	sshlab "github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	lab "github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
+)
+
+// The tests of this file that are not parallel stop or kill parts of the
+// cluster, and run before those that are.
+
+func long(t *testing.T, why string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip(why)
+	}
+}
+
+// forgotten waits until slurmctld has forgotten a job.
+func forgotten(t *testing.T, cluster *lab.Cluster, id string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := cluster.Command(t.Context(), "scontrol", "show", "job", id)
+		return err != nil
+	}, 2*time.Minute, 500*time.Millisecond)
+}
+
+func TestControllerStopsAndStarts(t *testing.T) {
+	long(t, "slurmctld takes some seconds to start")
+	cluster := lab.Shared(t)
+	m, dir := real(t)
+	id := submit(t, m, &hpc.JobSpec{Script: "sleep 3; exit 4", WorkDir: dir})
+	await(t, m, id, 30*time.Second, is(hpc.Running))
+	cluster.StopController()
+	stopped := true
+	defer func() {
+		if stopped {
+			_ = cluster.StartController(context.Background())
+		}
+	}()
+	for name, ask := range map[string]func() error{
+		"jobs":   func() error { _, err := m.Jobs(t.Context(), []string{id}); return err },
+		"submit": func() error { _, err := m.Submit(t.Context(), &hpc.JobSpec{Script: "true"}); return err },
+		"hold":   func() error { return m.Hold(t.Context(), id) },
+	} {
+		err := ask()
+		require.True(t, executor.Retryable(err), "%s: %v", name, err)
+		require.Equal(t, executor.Unavailable, executor.CodeOf(err), "%s: %v", name, err)
+	}
+	require.NoError(t, cluster.StartController(t.Context()))
+	stopped = false
+	job := await(t, m, id, time.Minute, ended)
+	require.Equal(t, hpc.ExitCode, job.Cause)
+	require.Equal(t, 4, job.ExitCode)
+}
+
+func TestControllerHangs(t *testing.T) {
+	cluster := lab.Shared(t)
+	m, err := slurm.New(hpc.Local(), &slurm.Options{Env: cluster.Env(), Timeout: time.Second})
+	require.NoError(t, err)
+	id := submit(t, managerOf(t, cluster), &hpc.JobSpec{Script: "true", WorkDir: t.TempDir()})
+	require.NoError(t, cluster.HangController())
+	begun := time.Now()
+	_, err = m.Jobs(t.Context(), []string{id})
+	took := time.Since(begun)
+	require.NoError(t, cluster.Continue())
+	require.True(t, executor.Retryable(err), "%v", err)
+	require.Less(t, took, 5*time.Second)
+	require.Equal(t, hpc.Completed, await(t, managerOf(t, cluster), id, time.Minute, ended).State)
+}
+
+func TestForgottenByTheController(t *testing.T) {
+	long(t, "slurmctld forgets after half a minute")
+	cluster := lab.Shared(t)
+	m, dir := real(t)
+	id := submit(t, m, &hpc.JobSpec{Script: "exit 3", WorkDir: dir, Tag: "forgotten"})
+	array := submit(t, m, &hpc.JobSpec{Script: "exit $SLURM_ARRAY_TASK_ID", WorkDir: dir, Array: &hpc.Array{Indexes: "0-1"}})
+	canceled := submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir})
+	require.NoError(t, m.Cancel(t.Context(), canceled))
+	forgotten(t, cluster, id)
+	forgotten(t, cluster, array)
+	forgotten(t, cluster, canceled)
+	jobs, err := m.Jobs(t.Context(), []string{canceled, id, array, "4000000"})
+	require.NoError(t, err)
+	require.Len(t, jobs, 3)
+	require.Equal(t, hpc.CanceledByUser, jobs[0].Cause)
+	require.Equal(t, "root", jobs[0].By)
+	require.Equal(t, [2]any{hpc.ExitCode, 3}, [2]any{jobs[1].Cause, jobs[1].ExitCode})
+	require.Equal(t, dir, jobs[1].WorkDir)
+	require.Len(t, jobs[2].Tasks, 2)
+	require.Equal(t, hpc.Failed, jobs[2].State)
+	found, err := m.Find(t.Context(), "forgotten")
+	require.NoError(t, err)
+	require.Contains(t, found, id)
+
+	// What a forgotten job did is known to Submit as well.
+	_, err = m.Submit(t.Context(), &hpc.JobSpec{Script: "true", WorkDir: dir, Dependencies: []hpc.Dependency{{Kind: hpc.AfterOK, Job: id}}})
+	require.ErrorContains(t, err, "has ended as FAILED")
+
+	cluster.StopAccounting()
+	jobs, err = m.Jobs(t.Context(), []string{id})
+	require.NoError(t, err, "a database that is down fails nothing")
+	require.Empty(t, jobs)
+	require.NoError(t, cluster.StartAccounting(t.Context()))
+}
+
+func TestWithoutAccounting(t *testing.T) {
+	long(t, "it starts a cluster of its own")
+	lab.Require(t)
+	dir, err := os.MkdirTemp("", "slurm-lab-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	cluster, err := lab.Start(t.Context(), dir, lab.Options{Nodes: 1, NoAccounting: true, NoREST: true, MinJobAge: 3})
+	require.NoError(t, err)
+	defer cluster.Stop()
+	m := managerOf(t, cluster)
+	id := submit(t, m, &hpc.JobSpec{Script: "exit 3", WorkDir: t.TempDir(), Tag: "tag"})
+	job := await(t, m, id, time.Minute, ended)
+	require.Equal(t, [2]any{hpc.ExitCode, 3}, [2]any{job.Cause, job.ExitCode}, "the queue knows for a while")
+	found, err := m.Find(t.Context(), "tag")
+	require.NoError(t, err)
+	require.Equal(t, []string{id}, found)
+	forgotten(t, cluster, id)
+	jobs, err := m.Jobs(t.Context(), []string{id})
+	require.NoError(t, err)
+	require.Empty(t, jobs)
+	_, err = m.Submit(t.Context(), &hpc.JobSpec{Script: "true", Dependencies: []hpc.Dependency{{Kind: hpc.AfterOK, Job: id}}})
+	require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err))
+}
+
+func TestPreempted(t *testing.T) {
+	m, dir := real(t)
+	whole := func(queue string, requeue bool) *hpc.JobSpec {
+		return &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir, Queue: queue, Requeue: requeue, NodeList: []string{"n3"}, Exclusive: true}
+	}
+	low := submit(t, m, whole("low", false))
+	await(t, m, low, 30*time.Second, is(hpc.Running))
+	high := submit(t, m, whole("batch", false))
+	job := await(t, m, low, time.Minute, ended)
+	require.Equal(t, hpc.Failed, job.State, "%+v", job)
+	require.Equal(t, hpc.Preempted, job.Cause)
+	require.NoError(t, m.Cancel(t.Context(), high))
+
+	low = submit(t, m, whole("low", true))
+	await(t, m, low, time.Minute, is(hpc.Running))
+	high = submit(t, m, whole("batch", false))
+	job = await(t, m, low, time.Minute, func(j *hpc.Job) bool { return j.State == hpc.Queued && j.Requeues == 1 })
+	require.Empty(t, job.Cause)
+	require.NoError(t, m.Cancel(t.Context(), high, low))
+}
+
+func TestNodeIsLost(t *testing.T) {
+	long(t, "the controller takes half a minute to notice")
+	cluster := lab.Shared(t)
+	m, dir := real(t)
+	id := submit(t, m, &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, NodeList: []string{"n2"}})
+	await(t, m, id, 30*time.Second, is(hpc.Running))
+	require.NoError(t, cluster.KillNode("n2"))
+	job := await(t, m, id, 2*time.Minute, ended)
+	require.Equal(t, hpc.NodeFailure, job.Cause)
+	require.Equal(t, "NODE_FAIL", job.Raw)
+	nodes, err := m.Nodes(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, hpc.NodeDown, nodes[1].State)
+	require.NotEmpty(t, nodes[1].Reason)
+	require.NoError(t, cluster.StartNode(t.Context(), "n2"))
+}
+
+func TestTimeLimit(t *testing.T) {
+	long(t, "limits are whole minutes")
+	t.Parallel()
+	m, dir := real(t)
+	id := submit(t, m, &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, Walltime: time.Second})
+	job := await(t, m, id, 3*time.Minute, ended)
+	require.Equal(t, hpc.Failed, job.State)
+	require.Equal(t, hpc.TimeLimit, job.Cause)
+	require.Equal(t, "TIMEOUT", job.Raw)
+	require.GreaterOrEqual(t, job.Usage.Elapsed, time.Minute)
+}
+
+func TestOverSSH(t *testing.T) {
+	t.Parallel()
+	cluster := lab.Shared(t)
+	server := sshlab.SSHD(t, sshlab.SSHDOptions{Env: cluster.Env()})
+	pool := transport.NewPool(transport.Config{KeyFiles: []string{server.KeyFile}, KnownHosts: []string{server.KnownHosts}, AgentSocket: "none"})
+	t.Cleanup(pool.Close)
+	for name, options := range map[string]hpc.ShellOptions{"plain": {}, "login shell": {LoginShell: true, Env: cluster.Env()}} {
+		shell := hpc.SSH(pool, transport.Host{Address: server.Address, Port: server.Port, User: server.User}, options)
+		found, err := slurm.Factory().Detect(t.Context(), shell)
+		require.NoError(t, err)
+		require.True(t, found)
+		m, err := hpc.Open(t.Context(), shell, "auto", slurm.Factory())
+		require.NoError(t, err)
+		require.Equal(t, "slurm", m.Name())
+		dir := t.TempDir()
+		id := submit(t, m, &hpc.JobSpec{Name: "it's", Tag: "ssh", Command: []string{"sh", "-c", `echo "$1"; exit 5`, "sh", "a 'b' $c"}, WorkDir: dir})
+		job := await(t, m, id, time.Minute, ended)
+		require.Equal(t, 5, job.ExitCode, name)
+		require.Equal(t, "it's", job.Name)
+		printed, err := os.ReadFile(dir + "/stdout")
+		require.NoError(t, err)
+		require.Equal(t, "a 'b' $c\n", string(printed))
+		id = submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir, Array: &hpc.Array{Indexes: "1-2"}})
+		require.NoError(t, m.Cancel(t.Context(), id))
+		require.Equal(t, hpc.Canceled, await(t, m, id, time.Minute, ended).State)
+	}
+}
+
+// BenchmarkSubmit tells how many jobs a second one caller submits to the lab.
+func BenchmarkSubmit(b *testing.B) {
+	m, dir := real(b)
+	var ids []string
+	for b.Loop() {
+		ids = append(ids, submit(b, m, &hpc.JobSpec{Script: "true", WorkDir: dir, Hold: true, Tag: "bench"}))
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+	if err := m.Cancel(b.Context(), ids...); err != nil {
+		b.Fatal(err)
+	}
+}
