@@ -26,6 +26,8 @@ const (
 	// Canceled: ended because somebody asked for it.
 	Canceled JobState = "canceled"
 	// Unknown: the manager says something that is not in this list; Raw has it.
+	// With an empty Raw: it has left the queue, and the accounting does not tell
+	// how it ended; Reason says why.
 	Unknown JobState = "unknown"
 )
 

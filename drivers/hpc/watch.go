@@ -298,7 +298,7 @@ func (c *cluster) query(ctx context.Context, all []*watched) error {
 // stopped tells whether canceled jobs have ended.
 func stopped(ids []string, byID map[string]*Job) *executor.Status {
 	for _, id := range ids {
-		if j := byID[id]; j != nil && !j.State.Ended() {
+		if j := byID[id]; j != nil && !j.State.Ended() && !(j.State == Unknown && j.Raw == "") {
 			return &executor.Status{State: executor.Running, Detail: "job " + id + " is ending"}
 		}
 	}
@@ -318,7 +318,7 @@ func (c *cluster) readExits(ctx context.Context, all []*watched) error {
 	byDir := map[string]*watched{}
 	var dirs strings.Builder
 	for _, w := range all {
-		if w.status == nil && w.job == nil && w.id != "" {
+		if w.status == nil && (w.job == nil || w.job.State == Unknown) && w.id != "" {
 			byDir[w.data.Dir] = w
 			dirs.WriteString(w.data.Dir + "\n")
 		}
@@ -343,7 +343,9 @@ func (c *cluster) readExits(ctx context.Context, all []*watched) error {
 		}
 	}
 	for w, jobs := range ended {
-		w.job = together(w.id, jobs, w.data.Tasks)
+		if j := together(w.id, jobs, w.data.Tasks); j != nil {
+			w.job = j
+		}
 	}
 	return nil
 }

@@ -89,17 +89,21 @@ func (e *entry) settle() {
 	}
 }
 
-// account asks the accounting after jobs. It never fails: what is not known is
-// not returned, and an accounting that does not work is left alone for a while.
-func (m *Manager) account(ctx context.Context, ids []string) []entry {
-	if len(ids) == 0 || !m.mayAccount() {
-		return nil
+// account asks the accounting after jobs. It never fails: where it does not answer
+// it tells why, and is left alone for a while; where there is none it tells nothing.
+func (m *Manager) account(ctx context.Context, ids []string) (entries []entry, why string) {
+	if len(ids) == 0 {
+		return nil, ""
 	}
-	said, err := m.sacct(ctx, "-a", "-j", strings.Join(ids, ","), "-o", strings.Join(accountingFields, ","))
-	if err != nil {
-		return nil
+	if m.mayAccount() {
+		said, err := m.sacct(ctx, "-a", "-j", strings.Join(ids, ","), "-o", strings.Join(accountingFields, ","))
+		if err == nil {
+			return parseAccounting(said), ""
+		}
 	}
-	return parseAccounting(said)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return nil, m.whyNot
 }
 
 // sacct runs sacct(1) without heading. Its first error silences
@@ -124,18 +128,17 @@ func (m *Manager) mayAccount() bool {
 	return !time.Now().Before(m.noAccounting)
 }
 
+// silence leaves the accounting alone for a while after an error.
 func (m *Manager) silence(err error) {
-	pause := m.options.AccountingPause
-	if strings.Contains(err.Error(), "accounting storage is disabled") || errs.CodeOf(err) == errs.FailedPrecondition {
-		pause *= 10 // no accounting here, or no sacct
+	pause, why := m.options.AccountingPause, err.Error()
+	if strings.Contains(why, "accounting storage is disabled") || errs.CodeOf(err) == errs.FailedPrecondition {
+		pause, why = 10*pause, "" // no accounting here, or no sacct
+	} else {
+		m.log.Warn("the accounting of Slurm does not answer, and is not asked for a while", "cluster", m.shell.Name(), "error", why)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.noAccounting = time.Now().Add(pause)
-	if why := err.Error(); m.whyNot != why {
-		m.whyNot = why
-		m.log.Warn("the accounting of Slurm is not asked for a while", "cluster", m.shell.Name(), "error", why)
-	}
+	m.noAccounting, m.whyNot = time.Now().Add(pause), why
 }
 
 // count reads a number; 0 where there is none.

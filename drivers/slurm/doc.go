@@ -15,8 +15,8 @@
 // What they know of the ways of Slurm:
 //
 //   - squeue shows an ended job for MinJobAge seconds only; then the accounting is
-//     asked. It may be missing or down, and that fails nothing: the job is left
-//     out of the answer.
+//     asked. It may be missing, and then the job is left out of the answer; while
+//     it is down, the job is Unknown.
 //   - While a job is COMPLETING its outcome is not known yet.
 //   - A parent that Slurm has forgotten counts as one that ended well, so Submit
 //     looks up what a job waits for, and refuses what can not happen.

@@ -21,9 +21,10 @@ func taskID(array string, index int) string { return array + "_" + strconv.Itoa(
 // the earlier tasks of arrays. IDs are those of jobs ("17"), arrays ("18") and
 // tasks ("18_3").
 //
-// A cluster without accounting, or whose database is down, is no error: jobs that
-// have left the queue are then left out. Without accounting, an array has the
-// tasks that the queue still shows (see MinJobAge in slurm.conf(5)).
+// A cluster without accounting is no error: jobs that have left the queue are then
+// left out, and an array has the tasks that the queue still shows (see MinJobAge
+// in slurm.conf(5)). While the accounting of a cluster does not answer, jobs that
+// are not in the queue are Unknown, with the Reason.
 func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	wanted := unique(ids)
 	if len(wanted) == 0 {
@@ -33,7 +34,24 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pick(gather(queued, m.account(ctx, unsettled(wanted, queued))), ids), nil
+	return pick(m.complete(ctx, wanted, queued), ids), nil
+}
+
+// complete adds to what the queue says what the accounting says. Where that does
+// not answer, jobs that have left the queue are Unknown; where there is none, they
+// are left out.
+func (m *Manager) complete(ctx context.Context, wanted []string, queued []entry) map[string]*hpc.Job {
+	accounted, why := m.account(ctx, unsettled(wanted, queued))
+	found := gather(queued, accounted)
+	if why == "" {
+		return found
+	}
+	for _, id := range wanted {
+		if found[id] == nil {
+			found[id] = &hpc.Job{ID: id, State: hpc.Unknown, Index: -1, Reason: "it is not in the queue any more, and the accounting does not answer: " + why}
+		}
+	}
+	return found
 }
 
 // pick returns the jobs that are found, in the order of ids.
@@ -185,7 +203,8 @@ func gather(queued, accounted []entry) map[string]*hpc.Job {
 			continue
 		}
 		if !e.State.Ended() { // it has left the queue, so it has ended somehow
-			e.State, e.Cause, e.Reason = hpc.Completing, "", "it has left the queue, and the accounting is behind"
+			e.Reason = "it has left the queue, and the accounting is behind: it says " + e.Raw
+			e.State, e.Cause, e.Raw = hpc.Unknown, "", ""
 		}
 		found[e.ID], array[e.ID] = e.Job, e.array
 	}

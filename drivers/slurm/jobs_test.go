@@ -76,7 +76,7 @@ func TestJobsFromQueueAndAccounting(t *testing.T) {
 	for _, j := range jobs {
 		got = append(got, fmt.Sprintf("%s %s %d", j.ID, j.State, j.ExitCode))
 	}
-	require.Equal(t, []string{"2 failed 4", "1 running 0", "5 running 0", "6 completing 0", "2 failed 4", "7 failed 3"}, got)
+	require.Equal(t, []string{"2 failed 4", "1 running 0", "5 running 0", "6 unknown 0", "2 failed 4", "7 failed 3"}, got)
 	var tasks []string
 	for i, task := range jobs[2].Tasks {
 		require.Equal(t, i, task.Index)
@@ -123,9 +123,18 @@ func TestAccountingMayFail(t *testing.T) {
 			for range 3 {
 				jobs, err := m.Jobs(t.Context(), []string{"17"})
 				require.NoError(t, err)
+				if name == "down" {
+					require.Len(t, jobs, 1)
+					require.Equal(t, hpc.Unknown, jobs[0].State)
+					require.Contains(t, jobs[0].Reason, "Problem talking to the database")
+					continue
+				}
 				require.Empty(t, jobs, "left out")
 			}
 			require.Equal(t, []string{"squeue", "sacct", "squeue", "squeue"}, shell.asked, "it is left alone for a while")
+			_, err := m.Submit(t.Context(), &hpc.JobSpec{Script: "true", Dependencies: []hpc.Dependency{{Kind: hpc.AfterOK, Job: "17"}}})
+			require.Equal(t, name == "down", executor.Retryable(err), "%v", err)
+			require.Error(t, err)
 		})
 	}
 }

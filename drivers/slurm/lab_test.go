@@ -71,6 +71,8 @@ func TestOutcomes(t *testing.T) {
 		"completed": {&hpc.JobSpec{Script: "#!/bin/sh\necho done\n"}, hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "done\n"},
 		"command": {&hpc.JobSpec{Command: []string{"printf", "%s|", "a b", "it's $HOME", "*"}, Name: "printing"},
 			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "a b|it's $HOME|*|"},
+		"variables": {&hpc.JobSpec{Script: "#!/bin/sh\n#SBATCH --comment=of-the-script\nprintf %s \"$A\"", Env: map[string]string{"A": "it's, a=b"}},
+			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "it's, a=b"},
 		"exit code": {&hpc.JobSpec{Script: "echo bad\nexit 3\n"},
 			hpc.Job{State: hpc.Failed, Cause: hpc.ExitCode, ExitCode: 3, Raw: "FAILED", Reason: "NonZeroExitCode"}, "bad\n"},
 		"signal": {&hpc.JobSpec{Script: "#!/bin/sh\nkill -SEGV $$\n"},

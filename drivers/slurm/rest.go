@@ -157,6 +157,7 @@ func understand(op, subject string, status int, text []byte) (map[string]any, er
 // Submit submits a job: see Manager.Submit. JobSpec.Record is ignored where the
 // job is submitted without commands.
 func (r *REST) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error) {
+	spec = rendered(spec)
 	script, err := scriptOf(spec)
 	if err != nil {
 		return "", err
@@ -312,11 +313,10 @@ func (r *REST) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	var accounted []entry
 	if r.options.Commands != nil {
-		accounted = r.options.Commands.account(ctx, unsettled(wanted, queued))
+		return pick(r.options.Commands.complete(ctx, wanted, queued), ids), nil
 	}
-	return pick(gather(queued, accounted), ids), nil
+	return pick(gather(queued, nil), ids), nil
 }
 
 // List returns the jobs that slurmctld knows: see Manager.List.

@@ -30,8 +30,8 @@ func TestRESTOutcomes(t *testing.T) {
 	t.Parallel()
 	m, dir := restOf(t, nil)
 	first := submit(t, m, &hpc.JobSpec{
-		Name: "rest", Tag: "rest-" + filepath.Base(dir), Command: []string{"sh", "-c", "echo 'b c'; exit 3"}, WorkDir: dir,
-		Nodes: 1, Tasks: 1, CPUsPerTask: 2, Walltime: time.Minute, Queue: "batch", Mail: "a@example.org", MailOn: []string{"fail"},
+		Name: "rest", Tag: "rest-" + filepath.Base(dir), Command: []string{"sh", "-c", "echo $A; exit 3"}, WorkDir: dir,
+		Env: map[string]string{"A": "b c"}, Nodes: 1, Tasks: 1, CPUsPerTask: 2, Walltime: time.Minute, Queue: "batch", Mail: "a@example.org", MailOn: []string{"fail"},
 	})
 	job := await(t, m, first, time.Minute, ended)
 	require.Equal(t, [2]any{hpc.ExitCode, 3}, [2]any{job.Cause, job.ExitCode})

@@ -48,7 +48,8 @@ type Manager struct {
 
 	mu   sync.Mutex
 	user string // whose jobs are submitted, once known
-	// noAccounting tells until when sacct is not asked, and why.
+	// noAccounting tells until when sacct is not asked, and whyNot the error, empty
+	// where the cluster has no accounting.
 	noAccounting time.Time
 	whyNot       string
 }

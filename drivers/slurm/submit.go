@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
 
@@ -25,6 +26,7 @@ import (
 // cluster does not answer or a limit on submitted jobs is reached. After
 // Unavailable the job may be there nevertheless: Find it by its tag.
 func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error) {
+	spec = rendered(spec)
 	script, err := scriptOf(spec)
 	if err != nil {
 		return "", err
@@ -51,6 +53,15 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 		return "", errs.New(errs.Internal, "submit", subjectOf(spec), "sbatch said %q and no job's ID", oneLine(said.out))
 	}
 	return id, nil
+}
+
+// rendered puts variables, modules and a container into the script, where the
+// caller has not done so.
+func rendered(spec *hpc.JobSpec) *hpc.JobSpec {
+	if len(spec.Env) == 0 && len(spec.Modules) == 0 && spec.Container == nil || (spec.Script == "") == (len(spec.Command) == 0) {
+		return spec
+	}
+	return hpc.Rendered(spec)
 }
 
 func subjectOf(spec *hpc.JobSpec) string { return strings.TrimSpace("job " + spec.Name) }
@@ -214,6 +225,9 @@ func checkDependencies(ctx context.Context, m hpc.Manager, spec *hpc.JobSpec) er
 	for _, d := range spec.Dependencies {
 		if !slices.Contains(parents, d.Job) {
 			continue
+		}
+		if j := byID[d.Job]; j != nil && j.State == hpc.Unknown {
+			return executor.MarkRetryable(errs.New(errs.Unavailable, "submit", subjectOf(spec), "how job %s, which it waits for, has ended is not known: %s", d.Job, j.Reason))
 		}
 		if why := never(d, byID[d.Job]); why != "" {
 			return &errs.Error{Code: errs.FailedPrecondition, Op: "submit", Subject: subjectOf(spec),
