@@ -24,6 +24,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/torque"
 )
 
 func main() {
@@ -117,7 +118,7 @@ func (p *program) with(ctx context.Context, work func(context.Context, hpc.Shell
 		return err
 	}
 	defer done()
-	m, err := hpc.Open(ctx, shell, p.manager, slurm.Factory())
+	m, err := hpc.Open(ctx, shell, p.manager, slurm.Factory(), torque.Factory())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/torque"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
@@ -26,7 +27,7 @@ func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
 	}
 	hosts := ssh.New(ssh.Config{Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
 	// Results of jobs are fetched into the folder "results" of the working directory.
-	jobs := hpc.New(hpc.Config{Managers: []hpc.Factory{slurm.Factory()},
+	jobs := hpc.New(hpc.Config{Managers: []hpc.Factory{slurm.Factory(), torque.Factory()},
 		Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
 	return []executor.Driver{executor.Sync(playbooks), jobs, local.New(local.Config{}), hosts}, func() {
 		_ = jobs.Close()
