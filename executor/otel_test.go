@@ -74,7 +74,7 @@ func (o *observed) named(name string) (spans []sdktrace.ReadOnlySpan) {
 func attributesOf(s sdktrace.ReadOnlySpan) map[string]string {
 	m := map[string]string{}
 	for _, a := range s.Attributes() {
-		m[string(a.Key)] = a.Value.Emit()
+		m[string(a.Key)] = a.Value.String()
 	}
 	return m
 }

@@ -579,6 +579,7 @@ func (r *run) committed(b *batch, revision uint64, err error) {
 	r.live.record.LastSeq += uint64(len(b.entries))
 	r.deliver(b)
 	r.logRoom.Release(b.stored)
+	b.logs, b.outputs = nil, nil // a timer still has the batch
 	for _, f := range b.then {
 		f()
 	}
