@@ -43,6 +43,8 @@ type instanceFlags struct {
 	workers  int
 	verbose  bool
 	progress string
+	// keepGoing and dryRun are of commands that run something.
+	keepGoing, dryRun, rollback bool
 	// diagnostics is how faults of a template are printed: "json" or "sarif", else as text.
 	diagnostics string
 	// profiles are the folders and CSARs that profiles are looked for in,
@@ -70,6 +72,23 @@ func (f *instanceFlags) addImports(cmd *cobra.Command) {
 func (f *instanceFlags) addRun(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&f.workers, "workers", "w", 1, "number of operations that may run at once")
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "how to show progress: auto, live, plain, json or none")
+	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "after a failure go on with all that does not depend on it")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show the steps, without doing anything")
+}
+
+func (f *instanceFlags) onFailure() executor.FailurePolicy {
+	if f.keepGoing {
+		return executor.Continue
+	}
+	return executor.Stop
+}
+
+// printPlan prints what would be done.
+func (f *instanceFlags) printPlan(plan *workflow.Plan, err error) error {
+	if err != nil {
+		return err
+	}
+	return plan.WriteTable(f.io.out)
 }
 
 // instance is an open instance folder.
@@ -277,7 +296,7 @@ func rootFor(path string) string {
 
 // request makes a request of a source; a nil one means the stored template.
 func (f *instanceFlags) request(src *source, inputs map[string]any) executor.Request {
-	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers}
+	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure()}
 	if src != nil {
 		req.Archive, req.Template = src.archive, src.template
 		root, err := filepath.Abs(filepath.Dir(src.path))
@@ -301,6 +320,12 @@ func (f *instanceFlags) report(in *instance, result *executor.Result, err error)
 	}
 	if run := result.Run; run != nil {
 		fmt.Fprintf(f.io.err, "opera: the %s failed: %d of %d steps done, %d failed, %d not reached\n", run.Kind, run.Done, run.Steps, run.Failed, run.Skipped)
+	}
+	if back := result.Rollback; back != nil {
+		for _, failure := range back.Failures {
+			fmt.Fprintf(f.io.err, "opera: %v\n", failure)
+		}
+		fmt.Fprintf(f.io.err, "opera: the rollback has %s\n", back.Run.Status)
 	}
 	return errReported
 }

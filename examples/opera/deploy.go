@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
 	"github.com/spf13/cobra"
 )
 
 func newDeploy(io stdio) *cobra.Command {
 	f := &instanceFlags{io: io}
-	var resume, clean, force bool
+	var resume, clean, force, rollback bool
 	cmd := &cobra.Command{
 		Use:   "deploy [TEMPLATE]",
 		Short: "Deploy a service template or CSAR",
@@ -26,6 +27,7 @@ Without TEMPLATE the one that was deployed last is used again, with its inputs.`
 			if resume && clean {
 				return usagef("--resume and --clean-state exclude each other")
 			}
+			f.rollback = rollback
 			path := ""
 			if len(args) == 1 {
 				path = args[0]
@@ -40,6 +42,7 @@ Without TEMPLATE the one that was deployed last is used again, with its inputs.`
 	cmd.Flags().BoolVarP(&resume, "resume", "r", false, "continue a deployment that failed or was interrupted")
 	cmd.Flags().BoolVarP(&clean, "clean-state", "c", false, "forget what was deployed before (without undeploying it) and deploy everything anew")
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
+	cmd.Flags().BoolVar(&rollback, "rollback", false, "undeploy again what was brought up if something fails")
 	return cmd
 }
 
@@ -54,6 +57,9 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 			return err
 		}
 		defer src.archive.Close()
+	}
+	if f.dryRun {
+		return f.printPlan(f.planDeploy(ctx, src, path, inputs, clean))
 	}
 	in, err := f.open(path != "", false)
 	if err != nil {
@@ -76,7 +82,7 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 		}
 	}
 	req := f.request(src, inputs)
-	req.Clean = clean
+	req.Clean, req.Rollback = clean, f.rollback
 	if src != nil {
 		in.show.expect(src.nodes())
 	}
@@ -85,6 +91,21 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 		return err
 	}
 	return f.summary(ctx, in)
+}
+
+// planDeploy tells what deploy would do.
+func (f *instanceFlags) planDeploy(ctx context.Context, src *source, path string, inputs map[string]any, clean bool) (*workflow.Plan, error) {
+	in, err := f.open(false, true)
+	if errors.Is(err, errNoState) && src != nil {
+		return f.planFresh(ctx, path, inputs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	req := f.request(src, inputs)
+	req.Clean = clean
+	return in.engine.PlanDeploy(ctx, req)
 }
 
 // errNothingToDo means that what was asked for is there already.

@@ -32,15 +32,18 @@ name, and run their operations on the nodes that the policies aim at.`,
 				}
 				notification = string(text)
 			}
-			in, err := f.open(false, false)
+			in, err := f.open(false, f.dryRun)
 			if err != nil {
 				return err
 			}
 			defer in.close()
+			if f.dryRun {
+				return f.printPlan(in.engine.PlanNotify(cmd.Context(), deployment, trigger))
+			}
 			if err := f.mayNotify(cmd.Context(), in, force); err != nil {
 				return err
 			}
-			result, err := in.engine.Notify(cmd.Context(), deployment, trigger, executor.Options{Notification: notification, Workers: f.workers})
+			result, err := in.engine.Notify(cmd.Context(), deployment, trigger, executor.Options{Notification: notification, Workers: f.workers, OnFailure: f.onFailure()})
 			if err == nil && result.Run != nil && result.Run.Steps == 0 {
 				fmt.Fprintf(f.io.err, "opera: warning: nothing was done: the triggers for %q act on none of the nodes (see their target_filter)\n", trigger)
 			}

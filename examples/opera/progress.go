@@ -101,9 +101,9 @@ func (p *plain) event(e executor.Event) {
 		p.printf(p.last[e.Instance], "    Retrying %s on %s: %s", e.Operation, e.Instance, indent(e.Err))
 	case executor.OperationEnded:
 		p.free(e.Step)
-		switch e.Err {
-		case "":
-		case string(executor.Lost):
+		switch {
+		case e.Err == "":
+		case e.State == string(executor.Lost):
 			p.printf(p.last[e.Instance], "    Warning: the outcome of %s on %s is unknown: opera ended while it ran", e.Operation, e.Instance)
 		default:
 			p.printf(p.last[e.Instance], "    Failed %s on %s: %s", e.Operation, e.Instance, indent(e.Err))

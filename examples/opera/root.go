@@ -36,6 +36,7 @@ SSH, and keeps what it deployed under control afterwards.`,
 	root.AddCommand(
 		newDeploy(io), newUndeploy(io), newUpdate(io), newDiff(io), newPlan(io), newNotify(io),
 		newEvents(io), newLogs(io), newInfo(io), newOutputs(io), newValidate(io), newPackage(io), newUnpackage(io),
+		newResume(io), newCancel(io), newExport(io), newImport(io), newPrune(io),
 	)
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)

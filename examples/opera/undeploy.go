@@ -35,6 +35,9 @@ func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error 
 	if err != nil {
 		return err
 	}
+	if f.dryRun {
+		return f.printPlan(f.plan(ctx, "", true))
+	}
 	in, err := f.open(false, false)
 	if err != nil {
 		return err
@@ -62,6 +65,6 @@ func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error 
 		}
 	}
 	in.show.expect(nodes)
-	result, err := in.engine.Undeploy(ctx, deployment, executor.Options{Inputs: inputs, Workers: f.workers})
+	result, err := in.engine.Undeploy(ctx, deployment, executor.Options{Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure()})
 	return f.report(in, result, err)
 }

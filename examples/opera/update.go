@@ -14,6 +14,9 @@ inputs, describes. Nodes that do not differ are left alone and keep their
 attributes; "opera diff" tells which do.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.dryRun {
+				return f.printPlan(f.plan(cmd.Context(), args[0], false))
+			}
 			inputs, err := readInputs(f.inputs)
 			if err != nil {
 				return err

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/spf13/cobra"
+)
+
+func newResume(io stdio) *cobra.Command {
+	f := &instanceFlags{io: io}
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "Go on with a run that failed, was cancelled or was interrupted",
+		Long: `Go on with the last run, whatever it was (a deployment, an update, an
+undeployment, the actions of a trigger): what is done stays done, what may still be
+going on is asked after, and only the steps that failed or were not reached are
+run. So it is also the retry of a failed run. A deployment with --rollback that
+was interrupted is rolled back.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			inputs, err := readInputs(f.inputs)
+			if err != nil {
+				return err
+			}
+			in, err := f.open(false, f.dryRun)
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			if f.dryRun {
+				plan, err := in.engine.PlanResume(cmd.Context(), deployment)
+				return f.printPlan(plan, err)
+			}
+			opts := f.options()
+			opts.Inputs = inputs
+			result, err := in.engine.Resume(cmd.Context(), deployment, opts)
+			if err := f.report(in, result, err); err != nil || result.Run.Kind != "deploy" && result.Run.Kind != "update" {
+				return err
+			}
+			return f.summary(cmd.Context(), in)
+		},
+	}
+	f.addPath(cmd)
+	f.addInputs(cmd)
+	f.addRun(cmd)
+	return cmd
+}
+
+// options are those of a run of what is deployed.
+func (f *instanceFlags) options() executor.Options {
+	return executor.Options{Workers: f.workers, OnFailure: f.onFailure()}
+}
