@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
@@ -139,4 +140,35 @@ func TestSectionsAreOfCodes(t *testing.T) {
 		require.True(t, known[code], code)
 	}
 	require.ElementsMatch(t, sortedKeys(keynames), sortedKeys(constructSections))
+}
+
+// codesPage is the page that documents every code.
+func codesPage() string {
+	var b strings.Builder
+	b.WriteString("# Diagnostic codes\n\n" +
+		"What `tosca.Load` and `opera validate` report, by the code in brackets at the end of each message. An error means that\n" +
+		"the template cannot be used, a warning that it is used, but probably not as meant; some codes are both, where a fault\n" +
+		"is graver in one place than in another. The examples show the fault. The sections are where the specification speaks\n" +
+		"of it in general; a message may name a more precise one.\n\n" +
+		"This page is generated from `tosca.Codes`: `UPDATE_CODES_PAGE=1 go test ./tosca -run TestCodesPage`.\n")
+	for _, c := range Codes() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s", c.Code, c.Meaning)
+		if len(c.Sections) > 0 {
+			fmt.Fprintf(&b, " See %s.", strings.Join(c.Sections, ", "))
+		}
+		fmt.Fprintf(&b, "\n\n```yaml\n%s\n```\n", c.Example)
+	}
+	return b.String()
+}
+
+// TestCodesPage wants the page as it would be generated; where
+// UPDATE_CODES_PAGE is set it writes it.
+func TestCodesPage(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("UPDATE_CODES_PAGE") != "" {
+		require.NoError(t, os.WriteFile("CODES.md", []byte(codesPage()), 0o644))
+	}
+	page, err := os.ReadFile("CODES.md")
+	require.NoError(t, err)
+	require.Equal(t, codesPage(), string(page), "run UPDATE_CODES_PAGE=1 go test ./tosca -run TestCodesPage")
 }
