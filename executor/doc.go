@@ -10,6 +10,7 @@
 //	Resume                      goes on after a crash, a failure or a cancellation
 //	Cancel                      ends a run, whichever engine it goes on in
 //	PlanDeploy, ...             tell what would be done
+//	Prune, Sweep                forget what is not needed any more
 //	Outputs, Info, ...          tell what is known
 //	Events, Logs                tell what happened and happens
 //
@@ -41,6 +42,15 @@
 // more: its calls return FailedPrecondition with the name of the engine that has
 // the deployment now. A second engine is refused with Conflict and the name of
 // the first.
+//
+// # When something fails
+//
+// An operation that failed is tried again as [RetryPolicy] and the metadata of
+// its node template say ("retries: 3", "retry_backoff: 10 s"), within the timeout
+// of its implementation, of the Request or of the Config for each attempt. Then
+// the run stops or goes on with the rest ([FailurePolicy]), and a Deploy with
+// Request.Rollback takes back what it has made. Resume tries only the steps that
+// failed or were not reached.
 //
 // # How it is proved
 //

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 
@@ -46,6 +50,39 @@ topology_template:
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "postgres://user@host:5432/database")
 	require.NotContains(t, stderr, "geheim")
+}
+
+// A run is cancelled by another engine that shares the database.
+func TestCancelInDatabase(t *testing.T) {
+	t.Parallel()
+	lab.Require(t, "bash")
+	url := database.Get(t).URL + "&schema=cancelled"
+	dir := t.TempDir()
+	template := filepath.Join(dir, "service.yaml")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "create.sh"), []byte("touch \"$began\"\nsleep 600\n"), 0o600))
+	began := filepath.Join(dir, "began")
+	require.NoError(t, os.WriteFile(template, []byte(`
+tosca_definitions_version: tosca_simple_yaml_1_3
+topology_template:
+  node_templates:
+    app:
+      type: tosca.nodes.Root
+      interfaces:
+        Standard:
+          operations:
+            create: { implementation: create.sh, inputs: { began: "`+began+`" } }
+`), 0o600))
+	deployed := make(chan string, 1)
+	go func() {
+		var out bytes.Buffer
+		run(t.Context(), []string{"deploy", template, "-p", dir, "--store", url}, stdio{strings.NewReader(""), &out, &out})
+		deployed <- out.String()
+	}()
+	require.Eventually(t, func() bool { _, err := os.Stat(began); return err == nil }, time.Minute, 20*time.Millisecond)
+	code, stdout, stderr := opera(t, "cancel", "-p", t.TempDir(), "--store", url)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "status: canceled")
+	require.Contains(t, <-deployed, "canceled by ")
 }
 
 func TestDatabaseOf(t *testing.T) {
