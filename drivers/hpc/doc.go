@@ -1,4 +1,45 @@
-// Package hpc is what the workload managers have in common: jobs, queues and
-// nodes in one vocabulary, the Manager that drivers/slurm and drivers/torque
-// implement, and the executor.Driver that runs the jobs of a blueprint on one.
+// Package hpc runs jobs on clusters, whichever workload manager they have:
+// Slurm, Torque, PBS Pro or OpenPBS.
+//
+// For any program there is one vocabulary: a [Manager], which drivers/slurm and
+// drivers/torque implement over a [Shell] ([Local] or [SSH]), submits [JobSpec]s
+// and tells of [Job]s, [Queue]s and [Node]s. [Open] finds out which manager a
+// cluster has. Examples/hpcjob is a small program made of it.
+//
+// For blueprints, [Driver] is the executor.Driver that runs nodes of type
+// hpc.nodes.Job of the profile "hpc", which templates import by that name
+// (imports: [ { profile: hpc } ]): starting the node submits the job, and the
+// node is started when the job has completed; stopping it cancels what still
+// runs, and deleting it removes its files.
+//
+// # Once, and known afterwards
+//
+// Each attempt of an operation has a work directory on the cluster:
+//
+//	<work_directory>/<deployment>/<operation>-<attempt>/
+//
+// The answer of the submit command is recorded there in the same step on the
+// cluster ([SubmitOnce]), and the job bears a tag by which the manager finds it
+// ([Manager.Find]). So a process that was killed at any moment finds its job
+// again, and submits none twice. What is submitted is a wrapper, which lets only
+// one job run in the directory and leaves there the exit code and the times: the
+// outcome is known even when the manager has forgotten the job.
+//
+// # Watching
+//
+// A cluster is asked once a period for all jobs of all deployments, soon for
+// young jobs and seldom for old ones (Config.MinPeriod, MaxPeriod). Nothing is
+// held open in between. A cluster or controller that does not answer delays and
+// fails nothing. What jobs print goes into the operation's log while the process
+// that began or recovered them runs; one that goes on from a recorded handle
+// after a restart has no log to put it into, and the files on the cluster have all of it.
+//
+// Node failures and preemption are worth another try, running out of memory only
+// where retry_memory_factor gives it more, and an exit code never.
+//
+// # Data
+//
+// Files of the node's artifacts (stage_in) are copied before the submission, and
+// results (stage_out) fetched after it to Config.Results: several at once, going on where
+// an earlier try stopped, and compared by SHA-256.
 package hpc

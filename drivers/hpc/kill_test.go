@@ -71,6 +71,9 @@ func runChild(what string) int {
 // A process that is killed at any moment of a submission leaves no job behind
 // that is not found again, and none is submitted twice.
 func TestKilledSubmission(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a cluster")
+	}
 	cluster := labslurm.Shared(t)
 	exe, err := os.Executable()
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -75,6 +76,7 @@ topology_template:
     id: { value: { get_attribute: [ simulation, job_id ] } }
     state: { value: { get_attribute: [ simulation, job_state ] } }
     results: { value: { get_attribute: [ simulation, results ] } }
+    tasks: { value: { get_attribute: [ simulation, tasks_done ] } }
     work_dir: { value: { get_attribute: [ simulation, work_dir ] } }
 `
 }
@@ -97,6 +99,9 @@ type bench struct {
 
 func newBench(t *testing.T, text string, files fstest.MapFS, config hpc.Config) *bench {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes a cluster")
+	}
 	cluster := labslurm.Shared(t)
 	work := t.TempDir()
 	require.NoError(t, os.Chmod(work, 0o755))
@@ -187,4 +192,83 @@ func TestJob(t *testing.T) {
 		b.inputs["port"], b.inputs["user"] = server.Port, server.User
 		run(t, b)
 	})
+}
+
+// The ways in which jobs end on the real Slurm, as the engine tells them.
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		properties string
+		says       []string
+	}{
+		"exit code": {`
+        script: "echo the input is missing >&2; exit 3"`, []string{"exit code 3 on n", "the input is missing", "its files are in"}},
+		"signal": {`
+        script: "kill -SEGV $$"`, []string{"signal 11"}},
+		"refused": {`
+        command: hostname
+        queue: nowhere`, []string{"nowhere"}},
+		"results are missing": {`
+        command: "true"
+        stage_out: [ { source: "*.csv" } ]`, []string{"*.csv of job", "there is no such file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, service(here, c.properties), nil, hpc.Config{})
+			err := b.deploy(t.Context())
+			for _, says := range c.says {
+				require.ErrorContains(t, err, says)
+			}
+			_, err = b.engine.Undeploy(t.Context(), "d1", executor.Options{})
+			require.NoError(t, err)
+			require.NoDirExists(t, filepath.Join(b.work, "jobs", "d1"))
+		})
+	}
+}
+
+// The tasks of an array are visible one by one.
+func TestArray(t *testing.T) {
+	b := newBench(t, service(here, `
+        script: "echo task $ARRAY_INDEX; [ $ARRAY_INDEX != 3 ]"
+        array: { indexes: 1-3, limit: 2 }`), nil, hpc.Config{})
+	err := b.deploy(t.Context())
+	require.ErrorContains(t, err, "exit code 1 (tasks 3)")
+	var states []string
+	for _, task := range b.outputs(t)["tasks"].([]any) {
+		m := task.(map[string]any)
+		states = append(states, m["index"].(string)+" "+m["job_state"].(string))
+	}
+	require.Equal(t, []string{"1 completed", "2 completed", "3 failed"}, states)
+	for _, line := range []string{"[1] task 1\n", "[2] task 2\n", "[3] task 3\n"} {
+		require.Contains(t, b.log.String(), line)
+	}
+}
+
+// Canceling a run reaches the manager; so does undeploying.
+func TestCancel(t *testing.T) {
+	cluster := labslurm.Shared(t)
+	b := newBench(t, service(here, `
+        script: "echo begun; exec sleep 600"`), nil, hpc.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.deploy(ctx) }()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	cancel()
+	require.Error(t, <-ended)
+	out, err := cluster.Command(t.Context(), "squeue", "-h", "-t", "R,PD", "-n", "simulation_0", "-o", "%i %T")
+	require.NoError(t, err)
+	require.Empty(t, out)
+}
+
+// A controller that is away while a job runs fails nothing.
+func TestControllerAway(t *testing.T) {
+	cluster := labslurm.Shared(t)
+	b := newBench(t, service(here, `
+        script: "echo begun; sleep 4"`), nil, hpc.Config{})
+	ended := make(chan error, 1)
+	go func() { ended <- b.deploy(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	cluster.StopController()
+	<-time.After(5 * time.Second) // the job ends meanwhile
+	require.NoError(t, cluster.StartController(t.Context()))
+	require.NoError(t, <-ended)
+	require.Equal(t, "completed", b.outputs(t)["state"])
 }

@@ -29,6 +29,10 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 			Hint: "it was canceled while it waited, or killed with its node"}}
 	}
 	w.watch.gone = time.Time{}
+	bySignal(j)
+	for _, t := range j.Tasks {
+		bySignal(t)
+	}
 	switch {
 	case j.State == Completed:
 		return d.completed(c, w)
@@ -45,6 +49,14 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 		return d.failed(ctx, c, w)
 	}
 	return &executor.Status{State: executor.Running, Detail: detailOf(j)}
+}
+
+// bySignal tells a program that a signal ended from one that returned a code:
+// the wrapper returns 128 and the signal's number, as shells do.
+func bySignal(j *Job) {
+	if n := j.ExitCode - 128; j.Cause == ExitCode && n > 0 && n <= 64 {
+		j.Cause, j.Signal, j.ExitCode = Signal, n, 0
+	}
 }
 
 // detailOf is what to show of a job that goes on.
