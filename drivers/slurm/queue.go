@@ -56,10 +56,13 @@ func parseQueue(text string) []entry {
 	return all
 }
 
-// unfold adds the entries that a record stands for.
+// unfold adds the entries that a record stands for; none where the array is no ID.
 func unfold(all []entry, job *hpc.Job, array, indexes, uid string) []entry {
 	if known(indexes) == "" {
 		return append(all, entry{job, "", uid})
+	}
+	if !jobID.MatchString(array) {
+		return all
 	}
 	for _, index := range expandIndexes(indexes) {
 		task := *job
