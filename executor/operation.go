@@ -33,6 +33,9 @@ func (l *live) templateFor(s *workflow.Step, inst *instance) (*tosca.NodeTemplat
 		if n == nil {
 			return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "the template has no such node")
 		}
+		if op := inPlace(t, s); op != nil {
+			return n, nil, []*tosca.Interface{{Name: s.Interface, Operations: []*tosca.Operation{op}}}, nil
+		}
 		return n, nil, n.Interfaces, nil
 	}
 	n, req := findRequirement(t, inst)
@@ -40,6 +43,17 @@ func (l *live) templateFor(s *workflow.Step, inst *instance) (*tosca.NodeTemplat
 		return nil, nil, nil, errs.New(errs.InvalidArgument, "find template", inst.ID, "the template has no such relationship")
 	}
 	return n, req.Relationship, req.Relationship.Interfaces, nil
+}
+
+// inPlace is the operation that the activity of a step gives itself; nil for none.
+func inPlace(t *tosca.ServiceTemplate, s *workflow.Step) *tosca.Operation {
+	if s.Activity == "" {
+		return nil
+	}
+	if a, err := workflow.FindActivity(t, s.Activity); err == nil {
+		return a.Operation
+	}
+	return nil
 }
 
 // definition finds the operation of a step; nil where the template has none of

@@ -265,7 +265,7 @@ func (c *checker) policy(p *Policy) {
 	for _, t := range p.Triggers {
 		c.triggerCalls(p, t)
 		for _, a := range t.Action {
-			if a.Kind == CallOperation {
+			if a.Kind == CallOperation && a.Operation == nil {
 				c.calledOperation(p.Targets, a)
 			}
 			c.calledWorkflow(a)

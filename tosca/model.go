@@ -662,7 +662,8 @@ type Trigger struct {
 	Method      string
 	Action      []*Activity
 	// Operations are those that the action of 1.0 to 1.2 defines in place,
-	// which belong to no interface. Nothing calls them.
+	// which belong to no interface. Those with an implementation are in Action
+	// too, each as a call.
 	Operations []*Operation
 	Range      Range
 }
@@ -721,7 +722,10 @@ type Activity struct {
 	// operation as "interface.operation" (call_operation).
 	Name   string
 	Inputs []*Assignment
-	Range  Range
+	// Operation is one that a trigger of 1.1 or 1.2 gives in place: it is called
+	// on each target, and Name is its own. It is nil for any other activity.
+	Operation *Operation
+	Range     Range
 }
 
 // Condition is a boolean: a combination (Op with Operands) or an assertion that

@@ -36,6 +36,15 @@ func (t *ServiceTemplate) UsedFiles() []string {
 	for _, g := range t.Groups {
 		interfaces(g.Interfaces)
 	}
+	for _, p := range t.Policies {
+		for _, tr := range p.Triggers {
+			for _, a := range tr.Action {
+				if a.Operation != nil {
+					interfaces([]*Interface{{Operations: []*Operation{a.Operation}}})
+				}
+			}
+		}
+	}
 	slices.Sort(used)
 	return slices.Compact(used)
 }

@@ -245,8 +245,11 @@ func (d *document) action(n *yamlx.Node) (list []*Activity, ops []*Operation) {
 		if !isActivity(f.Key.Text) && (f.Value.Get("implementation") != nil || d.v.level <= 12 && n.Kind == yamlx.Mapping) {
 			op := d.triggerOperation(f)
 			ops = append(ops, op)
-			dia := d.warnf(codeUnsupported, f.Key, "the operation %q is defined in a trigger, belongs to no interface and is not run", op.Name)
-			dia.Detail = "Define it in an interface of the targets and call it: \"call_operation: interface." + op.Name + "\"."
+			if op.Implementation != nil {
+				called := *op
+				called.Inputs = nil // they are the activity's
+				list = append(list, &Activity{Kind: CallOperation, Name: op.Name, Inputs: op.Inputs, Operation: &called, Range: op.Range})
+			}
 			continue
 		}
 		if a := d.activity(f); a != nil {

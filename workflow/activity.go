@@ -104,6 +104,12 @@ func (c *compiler) activity(where, host string, a placed, on target, after []int
 
 // callOperation adds a call of an operation that is named "interface.operation".
 func (c *compiler) callOperation(where, host string, a placed, on target, after []int) ([]int, error) {
+	if a.Operation != nil {
+		return []int{c.add(Step{
+			ID: on.id + "." + where + "." + a.Name, Kind: Call, Instance: on.id, Subject: on.id,
+			Interface: where, Operation: a.Name, Activity: a.at, Host: host,
+		}, after)}, nil
+	}
 	interfaces, subject := on.node.Interfaces, on.id
 	i, op := findOperation(on.node, a.Name)
 	if on.rel != nil {

@@ -108,7 +108,7 @@ func (c *compiler) trigger(pt policyTrigger, tails map[string][]int) error {
 func (c *compiler) someHave(where string, activities []placed, targets []target) error {
 	for _, a := range activities {
 		has := func(t target) bool { _, op := findOperation(t.node, a.Name); return op != nil }
-		if a.Kind == tosca.CallOperation && len(targets) > 0 && !slices.ContainsFunc(targets, has) {
+		if a.Kind == tosca.CallOperation && a.Operation == nil && len(targets) > 0 && !slices.ContainsFunc(targets, has) {
 			return c.fail(errs.InvalidArgument, where, "none of its targets has the operation %q", a.Name)
 		}
 	}
