@@ -90,7 +90,8 @@ func in(state hpc.JobState) func(*hpc.Job) bool {
 
 func script(lines ...string) string { return "#!/bin/sh\n" + strings.Join(lines, "\n") + "\n" }
 
-// startedScript runs until it is told to end; it has begun once the file is there.
+// running submits a job that does not end by itself, and waits until its script
+// has begun and has made a file to say so.
 func (s *site) running(t *testing.T, spec *hpc.JobSpec) string {
 	t.Helper()
 	spec.WorkDir = t.TempDir()
