@@ -3,6 +3,7 @@ package hpc
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -42,6 +43,10 @@ type Config struct {
 	MinPeriod, MaxPeriod time.Duration
 	// Timeout bounds each question to a cluster. Default 1 min.
 	Timeout time.Duration
+	// SubmitPatience is how long Start goes on trying while the cluster does not
+	// answer or a limit on submitted jobs is reached; what is left is for the
+	// engine's retries. Default 10 min; negative for one try.
+	SubmitPatience time.Duration
 	// MaxLog is how much of a job's output goes into the operation's log, in
 	// bytes for each of its files. Default 1 MiB.
 	MaxLog int64
@@ -83,6 +88,9 @@ func New(config Config) *Driver {
 	config.MaxPeriod = max(config.MaxPeriod, config.MinPeriod)
 	if config.Timeout <= 0 {
 		config.Timeout = time.Minute
+	}
+	if config.SubmitPatience == 0 {
+		config.SubmitPatience = 10 * time.Minute
 	}
 	if config.MaxLog <= 0 {
 		config.MaxLog = 1 << 20
@@ -126,6 +134,23 @@ func (d *Driver) Start(ctx context.Context, op *executor.Operation) (executor.St
 	if err := ctx.Err(); err != nil {
 		return executor.Status{}, errs.Wrap(err, op.Name, op.Instance)
 	}
+	deadline := time.Now().Add(d.config.SubmitPatience)
+	for wait := d.config.MinPeriod; ; wait = min(2*wait, d.config.MaxPeriod) {
+		s, err := d.begin(ctx, op)
+		if errs.CodeOf(err) != errs.Unavailable || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
+			return s, err
+		}
+		fmt.Fprintf(op.Log, "waiting for the cluster: %v\n", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return executor.Status{}, errs.Wrap(ctx.Err(), op.Name, op.Instance)
+		}
+	}
+}
+
+// begin is one try of Start.
+func (d *Driver) begin(ctx context.Context, op *executor.Operation) (executor.Status, error) {
 	p, err := d.place(op)
 	if err != nil {
 		return executor.Status{}, err

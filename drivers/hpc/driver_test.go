@@ -121,7 +121,7 @@ func newFake(t *testing.T) *fake {
 	t.Helper()
 	m := &fakeManager{jobs: map[string]*hpc.Job{}}
 	dir := t.TempDir()
-	d := hpc.New(hpc.Config{Results: filepath.Join(dir, "results"), MinPeriod: time.Millisecond, MaxPeriod: 2 * time.Millisecond,
+	d := hpc.New(hpc.Config{Results: filepath.Join(dir, "results"), MinPeriod: time.Millisecond, MaxPeriod: 2 * time.Millisecond, SubmitPatience: 100 * time.Millisecond,
 		Managers: []hpc.Factory{{Name: "fake", Detect: func(context.Context, hpc.Shell) (bool, error) { return true, nil },
 			New: func(hpc.Shell) (hpc.Manager, error) { return m, nil }}}})
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -288,9 +288,12 @@ func TestSubmissionWithoutAnswer(t *testing.T) {
 	})
 	t.Run("not carried out", func(t *testing.T) {
 		f := newFake(t)
+		tries := 0
 		f.submit = func(*hpc.JobSpec) error {
+			tries++
 			return &executor.Error{Code: executor.Unavailable, Err: errors.New("no more jobs allowed")}
 		}
+		defer func() { require.Greater(t, tries, 1, "it waits for a while") }()
 		_, err := f.Start(t.Context(), f.operation("op-1", map[string]any{"command": "date"}))
 		require.ErrorContains(t, err, "no more jobs allowed")
 		require.True(t, executor.Retryable(err))

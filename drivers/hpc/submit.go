@@ -108,12 +108,12 @@ func (c *cluster) wrap(ctx context.Context, op *executor.Operation, j *job) (str
 		return "", err
 	}
 	if spec.Script != "" {
-		if err := c.shell.WriteFile(ctx, path.Join(dir, scriptFile), []byte(scriptOf(spec.Script)), 0o755); err != nil {
+		if err := c.shell.WriteFile(ctx, path.Join(dir, scriptFile), []byte(scriptOf(spec.Script)), 0o700); err != nil {
 			return "", errs.Wrap(err, "write the script of", op.Instance)
 		}
 	}
 	wrapper := wrapperOf(spec, dir, j.arguments)
-	if err := c.shell.WriteFile(ctx, path.Join(dir, wrapperFile), []byte(wrapper), 0o755); err != nil {
+	if err := c.shell.WriteFile(ctx, path.Join(dir, wrapperFile), []byte(wrapper), 0o700); err != nil {
 		return "", errs.Wrap(err, "write the job of", op.Instance)
 	}
 	// What the wrapper does is not for the manager to do again.

@@ -154,6 +154,7 @@ func (d *Driver) ask(g *group) <-chan struct{} {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.busy, q.next = false, time.Now().Add(d.period(g.data))
+		clear(q.answers) // what nobody took is told anew, or nobody asks for it any more
 		for _, s := range answers {
 			q.answers[s.Handle.Operation] = s
 		}
