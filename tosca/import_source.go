@@ -35,6 +35,8 @@ type sources struct {
 	// stored is how many search roots main has in its own ImportsFolder; -1
 	// before it was looked at.
 	stored int
+	// keyname is that of Options.
+	keyname func(construct, key string, level int)
 	// versions are those of the files that were read, by name.
 	versions map[string]*versionTable
 	// used tells that something was looked for in roots.
@@ -51,7 +53,7 @@ type fetchedFile struct {
 }
 
 func newSources(fsys fs.FS, opts *Options, lim Limits) *sources {
-	return &sources{main: fsys, roots: opts.Profiles, fetch: opts.Fetch, lim: lim, stored: -1,
+	return &sources{main: fsys, roots: opts.Profiles, fetch: opts.Fetch, keyname: opts.keyname, lim: lim, stored: -1,
 		fetched: map[string]*fetchedFile{}, profiles: map[string]*profileIndex{}, versions: map[string]*versionTable{}}
 }
 

@@ -42,6 +42,9 @@ type Options struct {
 	Functions []string
 	// Limits bound what a template can make large. Zero fields mean the defaults of DefaultLimits.
 	Limits Limits
+
+	// keyname is told each keyname that is read; tests want all of them used.
+	keyname func(construct, key string, level int)
 }
 
 func (o *Options) knownFunctions() map[string]bool {

@@ -132,6 +132,9 @@ func (d *document) fields(n *yamlx.Node, construct string) []yamlx.Field {
 
 // keyname reports a keyname that the construct does not have.
 func (d *document) keyname(key *yamlx.Node, construct string) bool {
+	if d.src != nil && d.src.keyname != nil {
+		d.src.keyname(construct, key.Text, d.v.level)
+	}
 	table := keynames[construct]
 	span, ok := table[key.Text]
 	if !ok {
