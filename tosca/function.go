@@ -20,6 +20,8 @@ type Function struct {
 }
 
 // Signature is one way to call a Function.
+//
+// Source: TOSCA 2.0 section 10.4.
 type Signature struct {
 	// Arguments must all be given, in order; OptionalArguments may follow.
 	Arguments, OptionalArguments []*Schema

@@ -83,6 +83,8 @@ type ServiceTemplate struct {
 // the file can refer to it: the full name, and for normative types of the
 // Simple Profile also the shorthand and the prefixed name
 // ("tosca.nodes.Compute", "Compute", "tosca:Compute").
+//
+// Source: TOSCA 1.3 section 3.7, TOSCA 2.0 section 6.4.
 type Types struct {
 	Artifact     map[string]*ArtifactType
 	Data         map[string]*DataType
@@ -95,6 +97,8 @@ type Types struct {
 }
 
 // TypeHeader is what types of every kind have.
+//
+// Source: TOSCA 1.3 section 3.7.1, TOSCA 2.0 section 6.4.1.
 type TypeHeader struct {
 	// Name is the full name, such as "tosca.nodes.Compute".
 	Name        string
@@ -347,6 +351,8 @@ const Unbounded = -1
 
 // Occurrences is how often something may occur. Max is Unbounded where there
 // is no upper bound.
+//
+// Source: TOSCA 1.3 section 3.7.3, TOSCA 2.0 section 8.4.
 type Occurrences struct{ Min, Max int }
 
 // InterfaceDefinition is an interface of a node or relationship type.
@@ -420,6 +426,8 @@ type NodeTemplate struct {
 }
 
 // Assignment is a named value of a property, an attribute or an input.
+//
+// Source: TOSCA 1.3 sections 3.6.11 and 3.6.13, TOSCA 2.0 sections 9.5 and 9.7.
 type Assignment struct {
 	Name string
 	// Schema is what the value must be; nil for an undeclared or untyped one.
@@ -516,6 +524,8 @@ type RelationshipTemplate struct {
 
 // Interface is an interface of a node or relationship template with all
 // operations that its type and template define.
+//
+// Source: TOSCA 1.3 section 3.6.20, TOSCA 2.0 section 11.3.
 type Interface struct {
 	// Name is the symbolic name, such as "Standard".
 	Name          string
@@ -525,6 +535,8 @@ type Interface struct {
 }
 
 // Operation is what can be called on a node or relationship.
+//
+// Source: TOSCA 1.3 sections 3.6.17 and 3.6.19, TOSCA 2.0 sections 11.5 and 11.7.
 type Operation struct {
 	Name string
 	// Interface is the symbolic name of the interface it belongs to.
@@ -684,6 +696,8 @@ type Workflow struct {
 }
 
 // Precondition must hold before a workflow runs.
+//
+// Source: TOSCA 1.3 section 3.6.26, TOSCA 2.0 section 13.2.1.
 type Precondition struct {
 	Target             string
 	TargetRelationship string
@@ -692,6 +706,8 @@ type Precondition struct {
 }
 
 // WorkflowStep is a step of an imperative workflow.
+//
+// Source: TOSCA 1.3 section 3.6.27, TOSCA 2.0 section 13.2.2.
 type WorkflowStep struct {
 	Name               string
 	Target             string
@@ -705,6 +721,8 @@ type WorkflowStep struct {
 }
 
 // ActivityKind is what an Activity does.
+//
+// Source: TOSCA 1.3 section 3.6.23, TOSCA 2.0 section 13.2.3.
 type ActivityKind string
 
 // The activities of TOSCA 1.3 section 3.6.23.
@@ -716,6 +734,8 @@ const (
 )
 
 // Activity is one thing to do in a workflow step or a trigger.
+//
+// Source: TOSCA 1.3 section 3.6.23, TOSCA 2.0 section 13.2.3.
 type Activity struct {
 	Kind ActivityKind
 	// Name is the workflow (delegate, inline), the state (set_state) or the
@@ -759,6 +779,8 @@ type NodeFilter struct {
 }
 
 // PropertyFilter is the constraints that one property must satisfy.
+//
+// Source: TOSCA 1.3 section 3.6.4.
 type PropertyFilter struct {
 	Name        string
 	Constraints []*Constraint
@@ -767,6 +789,8 @@ type PropertyFilter struct {
 
 // CapabilityFilter is the constraints on the properties of a capability, given
 // by its name or type.
+//
+// Source: TOSCA 1.3 section 3.6.5.
 type CapabilityFilter struct {
 	Name       string
 	Properties []*PropertyFilter
@@ -792,6 +816,8 @@ type SubstitutionMapping struct {
 
 // MappedName names a property or attribute of the substituted node, of one of
 // its capabilities, or of the relationships of one of its requirements.
+//
+// Source: TOSCA 2.0 sections 15.2 and 15.3.
 type MappedName struct {
 	Name string
 	// Capability and Requirement are empty for the node's own.
@@ -863,6 +889,8 @@ type RequirementMapping struct {
 // RequirementTarget is what takes the target of a mapped requirement: a
 // requirement of a node template, or, where Requirement is empty, a node
 // template with the directive "select" itself.
+//
+// Source: TOSCA 1.3 section 3.8.11, TOSCA 2.0 section 15.5.
 type RequirementTarget struct {
 	Node, Requirement string
 	Range             Range

@@ -13,6 +13,8 @@ import (
 // Data are nil, bool, int64, float64, string, []any and map[string]any; what
 // has a type with another form (scalar units, timestamps, versions, ranges) is
 // kept as written, a string or list.
+//
+// Source: TOSCA 1.3 section 3.6.11, TOSCA 2.0 sections 9.5 and 10.1.
 type Value struct {
 	// content is a scalar (nil, bool, int64, float64, string), a *Call, a
 	// []*Value or a []mapEntry. Collections keep a Value for each entry, so
@@ -33,6 +35,8 @@ type extent struct {
 }
 
 // Call is a call of a TOSCA function.
+//
+// Source: TOSCA 1.3 section 4, TOSCA 2.0 section 10.
 type Call struct {
 	// Function is the name without a leading "$", such as "get_attribute".
 	Function string
