@@ -10,6 +10,13 @@
 // for others. If a write returns Unavailable because the disk failed, it may
 // have happened or not: read the deployment again.
 //
+// A commit of one step takes about 0.9 ms of processor time with one writer, and
+// 2 syncs; with 8 writers each waits for 0.4 syncs, with 32 for 0.2. On a busy
+// machine with a shared disk that was 145 to 467, 412 to 625 and 640 to 8,045
+// durable steps in a second: the disk decides. The command:
+//
+//	go test ./state/bolt -run '^$' -bench 'Store/CommitParallel$/writers'
+//
 // # One process
 //
 // The file is locked while a process has it open. A second process that opens
