@@ -62,8 +62,11 @@ func amountOf(data any, sc *Schema) (*big.Rat, error) {
 }
 
 // allocations evaluates what an assignment takes from the capability. Faults
-// are reported.
+// are reported. There is no capability where a type is broken.
 func (b *builder) allocations(w *wanted, c *Capability) []*Assignment {
+	if c == nil {
+		return nil
+	}
 	var list []*Assignment
 	for _, a := range w.allocations {
 		if own, _, err := b.allocation(w, c, a); err != nil {
