@@ -27,7 +27,7 @@ type daemon struct {
 }
 
 // spawn starts a daemon that does not go to the background, as another user
-// where one is named. It ends with this process.
+// where one is named. Stop ends it; a test binary that is killed leaves it behind.
 func (c *Cluster) spawn(name string, args []string, as string) error {
 	log, err := os.OpenFile(c.logFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
