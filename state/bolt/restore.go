@@ -47,24 +47,15 @@ func (r *restoring) run(ctx context.Context, records iter.Seq2[*state.Record, er
 	if err := r.write(ctx); err != nil { // to know early if there is one
 		return err
 	}
-	for rec, err := range records {
-		if err != nil {
-			return errs.Wrap(err, opRestore, r.id)
-		}
-		v, err := r.check.Encode(rec)
-		if err != nil {
-			return err
-		}
+	err := r.check.Each(records, func(v ledger.Restored) error {
 		r.part = append(r.part, v)
 		r.size += v.Size()
 		if len(r.part) < restoreRecords && r.size < restoreBytes {
-			continue
+			return nil
 		}
-		if err := r.write(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.check.End(); err != nil {
+		return r.write(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	if err := r.write(ctx); err != nil {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -41,6 +42,23 @@ func (r Restored) Size() int {
 		n += len(r.Log.Data)
 	}
 	return n
+}
+
+// Each checks and encodes all records, one after the other, and that none is missing.
+func (r *Restore) Each(records iter.Seq2[*state.Record, error], take func(Restored) error) error {
+	for rec, err := range records {
+		if err != nil {
+			return errs.Wrap(err, restore, r.d.ID)
+		}
+		v, err := r.Encode(rec)
+		if err != nil {
+			return err
+		}
+		if err := take(v); err != nil {
+			return err
+		}
+	}
+	return r.End()
 }
 
 // NewRestore checks a deployment; InvalidArgument.
