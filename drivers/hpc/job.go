@@ -103,8 +103,8 @@ type Job struct {
 // Usage is what a job used, as far as the manager accounts for it.
 type Usage struct {
 	// Elapsed is wall clock time, CPU the processor time of all its processes.
-	Elapsed time.Duration `json:"elapsed,omitempty"`
-	CPU     time.Duration `json:"cpu,omitempty"`
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
+	CPU     time.Duration `json:"cpu_ns,omitempty"`
 	// MaxMemory is the largest resident set of a process, in bytes.
 	MaxMemory int64 `json:"max_memory,omitempty"`
 }
@@ -117,7 +117,7 @@ type Queue struct {
 	Enabled bool `json:"enabled"`
 	Started bool `json:"started"`
 	// MaxWalltime is 0 for no limit.
-	MaxWalltime time.Duration `json:"max_walltime,omitempty"`
+	MaxWalltime time.Duration `json:"max_walltime_ns,omitempty"`
 	// Nodes counts the nodes that serve it, where the manager says so.
 	Nodes int `json:"nodes,omitempty"`
 	// Queued and Running count its jobs, where the manager says so.

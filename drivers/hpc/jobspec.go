@@ -40,10 +40,9 @@ func isJob(op *executor.Operation) bool {
 
 // job is what an operation asks for.
 type job struct {
-	spec      *JobSpec
-	arguments []string
-	in, out   []Transfer
-	factor    float64
+	spec    *JobSpec
+	in, out []Transfer
+	factor  float64
 }
 
 // Transfer is a file or pattern to copy. Source and Target are as in the data
@@ -61,7 +60,7 @@ func jobOf(op *executor.Operation) (*job, error) {
 	}
 	v := &values{r: self}
 	s := &JobSpec{
-		Name: v.text("name"), Tag: tagOf(op), Script: v.text("script"),
+		Name: v.text("name"), Tag: tagOf(op), Script: v.text("script"), Arguments: v.texts("arguments"),
 		Nodes: v.number("nodes"), Tasks: v.number("tasks"), TasksPerNode: v.number("tasks_per_node"), CPUsPerTask: v.number("cpus_per_task"),
 		Memory: v.memory("memory"), MemoryPerCPU: v.memory("memory_per_cpu"), GPUs: v.number("gpus"), GPUType: v.text("gpu_type"),
 		Walltime: v.walltime("walltime"), Queue: v.text("queue"), Account: v.text("account"), QOS: v.text("qos"),
@@ -69,7 +68,7 @@ func jobOf(op *executor.Operation) (*job, error) {
 		Env: v.environment("environment"), Modules: v.texts("modules"), Mail: v.text("mail"), MailOn: v.texts("mail_on"),
 		Begin: v.time("begin"), Hold: v.flag("hold"), Requeue: v.flag("requeue"), Options: v.texts("options"),
 	}
-	j := &job{spec: s, arguments: v.texts("arguments"), factor: v.factor("retry_memory_factor")}
+	j := &job{spec: s, factor: v.factor("retry_memory_factor")}
 	if s.Name == "" {
 		s.Name = op.Instance
 	}
@@ -184,8 +183,8 @@ func (v *values) program(op *executor.Operation, j *job) {
 	case given > 1:
 		v.fail("script", "give one of script, script_artifact and command")
 	case command != "":
-		j.spec.Command = slices.Concat([]string{command}, j.arguments)
-		j.arguments = nil
+		j.spec.Command = slices.Concat([]string{command}, j.spec.Arguments)
+		j.spec.Arguments = nil
 	case file != "":
 		content, err := fs.ReadFile(op.Files, inArchive(op, file))
 		if err != nil {

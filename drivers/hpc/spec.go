@@ -17,10 +17,12 @@ type JobSpec struct {
 	// one's ID without submitting. A Manager that submits without a Shell ignores it.
 	Record string
 	// Script is the text of a job script. Directives in it (#SBATCH, #PBS) count
-	// where the spec does not say otherwise. Or Command is a program with its
-	// arguments, which are quoted as they are.
-	Script  string
-	Command []string
+	// where the spec does not say otherwise. Arguments are those of Script, which
+	// Rendered and the driver pass to it. Or Command is a program with its
+	// arguments. All arguments arrive as they are.
+	Script    string
+	Arguments []string
+	Command   []string
 	// WorkDir is where the job runs: an absolute path on the cluster.
 	WorkDir string
 	// Stdout and Stderr are files, relative to WorkDir; empty for "stdout" and

@@ -112,7 +112,7 @@ func (c *cluster) wrap(ctx context.Context, op *executor.Operation, j *job) (str
 			return "", errs.Wrap(err, "write the script of", op.Instance)
 		}
 	}
-	wrapper := wrapperOf(spec, dir, j.arguments)
+	wrapper := wrapperOf(spec, dir)
 	if err := c.shell.WriteFile(ctx, path.Join(dir, wrapperFile), []byte(wrapper), 0o700); err != nil {
 		return "", errs.Wrap(err, "write the job of", op.Instance)
 	}

@@ -57,8 +57,8 @@ done
 finish "$code"
 `
 
-// Rendered returns a spec whose Script does what Command, Env, Modules and
-// Container of the given one ask for, which Managers leave alone: what a program
+// Rendered returns a spec whose Script does what Command, Arguments, Env,
+// Modules and Container of the given one ask for, which Managers leave alone: what a program
 // gives to Manager.Submit. The driver does it by itself.
 func Rendered(spec *JobSpec) *JobSpec {
 	var b strings.Builder
@@ -76,14 +76,14 @@ func Rendered(spec *JobSpec) *JobSpec {
 		}
 		b.WriteString("file=$(mktemp \"$PWD/.job.XXXXXXXX\") || exit 73\ntrap 'rm -f -- \"$file\"' EXIT\n" +
 			"cat >\"$file\" <<'" + end + "'\n" + strings.TrimSuffix(scriptOf(spec.Script), "\n") + "\n" + end + "\n" +
-			"chmod 700 \"$file\"\nset -- \"$file\"\n")
+			"chmod 700 \"$file\"\nset -- \"$file\" " + transport.Quote(spec.Arguments...) + "\n")
 	}
 	if spec.Container != nil {
 		b.WriteString("finish() { exit \"$1\"; }\n" + containerOf(spec.Container, spec.WorkDir))
 	}
 	b.WriteString("\"$@\"\n")
 	plain := *spec
-	plain.Script, plain.Command, plain.Env, plain.Modules, plain.Container = b.String(), nil, nil, nil, nil
+	plain.Script, plain.Arguments, plain.Command, plain.Env, plain.Modules, plain.Container = b.String(), nil, nil, nil, nil, nil
 	return &plain
 }
 
@@ -102,7 +102,7 @@ func environment(b *strings.Builder, spec *JobSpec, fail string) {
 
 // wrapperOf is the job script that runs what the spec says in a directory, and
 // leaves there how it ended.
-func wrapperOf(spec *JobSpec, dir string, arguments []string) string {
+func wrapperOf(spec *JobSpec, dir string) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/bash\n")
 	for _, d := range directives(spec.Script) {
@@ -117,7 +117,7 @@ func wrapperOf(spec *JobSpec, dir string, arguments []string) string {
 	environment(&b, spec, "finish")
 	words := spec.Command
 	if spec.Script != "" {
-		words = append([]string{dir + "/" + scriptFile}, arguments...)
+		words = append([]string{dir + "/" + scriptFile}, spec.Arguments...)
 	}
 	b.WriteString("set -- " + transport.Quote(words...) + "\n")
 	if c := spec.Container; c != nil {

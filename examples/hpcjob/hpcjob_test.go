@@ -28,14 +28,21 @@ func TestJobs(t *testing.T) {
 	t.Setenv("SLURM_CONF", slurm.Shared(t).Conf)
 	dir := t.TempDir()
 	script := filepath.Join(dir, "job.sh")
-	require.NoError(t, os.WriteFile(script, []byte("echo \"$WHO was here\"; exit 3\n"), 0o600))
-	out, _ := hpcjob(t, 0, "submit", "--chdir", dir, "--env", "WHO=it's me", "--walltime", "00:02:00", script)
+	require.NoError(t, os.WriteFile(script, []byte("echo \"$WHO was here with $*\"; exit 3\n"), 0o600))
+	out, _ := hpcjob(t, 0, "submit", "--chdir", dir, "--env", "WHO=it's me", "--walltime", "00:02:00", script, "a  b", "--name")
 	id := strings.TrimSpace(out)
 	out, errOut := hpcjob(t, 1, "watch", "--period", "200ms", id)
 	require.Regexp(t, id+` .* failed +exit-code +3 `, out)
 	require.Equal(t, "hpcjob: job "+id+" has not completed\n", errOut)
 	out, _ = hpcjob(t, 0, "logs", id)
-	require.Equal(t, "it's me was here\n", out)
+	require.Equal(t, "it's me was here with a  b --name\n", out)
+	out, _ = hpcjob(t, 0, "status", id)
+	require.Regexp(t, id+` +job.sh +batch +failed `, out)
+
+	out, _ = hpcjob(t, 0, "submit", "--after", "afterany:"+id, "--begin", "1s", "--output", "out", "--", "sh", "-c", "pwd; sleep 1; echo end")
+	id = strings.TrimSpace(out)
+	out, _ = hpcjob(t, 0, "logs", "--follow", "--period", "200ms", "--output", "out", id)
+	require.Regexp(t, `/\.orchestrator/jobs/job\.\w{8}\nend\n$`, out)
 
 	out, _ = hpcjob(t, 0, "--json", "submit", "--chdir", dir, "--hold", "--", "sleep", "1000")
 	var submitted struct{ ID string }
@@ -65,6 +72,8 @@ func TestWrongUse(t *testing.T) {
 		"is no walltime":    {"submit", "--walltime", "soon", "--", "true"},
 		"is no amount":      {"submit", "--memory", "much", "--", "true"},
 		"name a job":        {"cancel"},
+		"name one job":      {"logs", "1", "2"},
+		"--begin soon is":   {"submit", "--begin", "soon", "--", "true"},
 		"unknown flag":      {"--colour", "list"},
 		"is no port":        {"--host", "me@there:ssh", "list"},
 	} {

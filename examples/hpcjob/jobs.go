@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,93 +17,6 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 )
-
-func (p *program) submit() *cobra.Command {
-	spec := &hpc.JobSpec{}
-	var walltime, memory, array, dir, container string
-	var limit int
-	var after []string
-	cmd := &cobra.Command{Use: "submit [flags] SCRIPT | -- COMMAND [ARGUMENT...]", Short: "Submit a job script, or a command of the cluster, and print the job's ID"}
-	f := cmd.Flags()
-	f.StringVar(&spec.Name, "name", "", "name of the job")
-	f.IntVar(&spec.Nodes, "nodes", 0, "number of nodes")
-	f.IntVar(&spec.Tasks, "tasks", 0, "number of processes altogether")
-	f.IntVar(&spec.CPUsPerTask, "cpus-per-task", 0, "cores of each process")
-	f.IntVar(&spec.GPUs, "gpus", 0, "GPUs on each node")
-	f.StringVar(&memory, "memory", "", "memory of each node, such as 4GiB")
-	f.StringVar(&walltime, "walltime", "", "how long it may run, such as 01:30:00")
-	f.StringVar(&spec.Queue, "queue", "", "queue or partition")
-	f.StringVar(&spec.Account, "account", "", "account")
-	f.StringVar(&array, "array", "", "indexes of an array, such as 0-9")
-	f.IntVar(&limit, "array-limit", 0, "how many tasks of the array may run at once")
-	f.StringSliceVar(&after, "after", nil, "job that must have completed; may be given several times")
-	f.StringSliceVar(&spec.Modules, "module", nil, "module to load; may be given several times")
-	f.StringToStringVar(&spec.Env, "env", nil, "variable of the job, as NAME=VALUE")
-	f.StringVar(&container, "container", "", "image of the container to run in")
-	f.StringVar(&dir, "chdir", "", "folder on the cluster to run in (default the home)")
-	f.BoolVar(&spec.Hold, "hold", false, "submit it held")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("name a job script, or a command behind --")
-		}
-		var err error
-		if walltime != "" {
-			if spec.Walltime, err = hpc.ParseWalltime(walltime); err != nil {
-				return &usageError{err}
-			}
-		}
-		if memory != "" {
-			if spec.Memory, err = hpc.ParseMemory(memory); err != nil {
-				return &usageError{err}
-			}
-		}
-		if array != "" {
-			spec.Array = &hpc.Array{Indexes: array, Limit: limit}
-		}
-		if container != "" {
-			spec.Container = &hpc.Container{Image: container}
-		}
-		for _, id := range after {
-			spec.Dependencies = append(spec.Dependencies, hpc.Dependency{Kind: hpc.AfterOK, Job: id})
-		}
-		if cmd.ArgsLenAtDash() == 0 {
-			spec.Command = args
-		} else {
-			text, err := os.ReadFile(args[0])
-			if err != nil {
-				return err
-			}
-			if len(args) > 1 {
-				return usagef("arguments of a script are not passed on; put them into it")
-			}
-			spec.Script = string(text)
-		}
-		return p.with(cmd.Context(), func(ctx context.Context, shell hpc.Shell, m hpc.Manager) error {
-			if spec.WorkDir, err = home(ctx, shell, dir); err != nil {
-				return err
-			}
-			id, err := m.Submit(ctx, hpc.Rendered(spec))
-			if err != nil {
-				return err
-			}
-			if p.json {
-				return p.print(map[string]string{"id": id})
-			}
-			fmt.Fprintln(p.out, id)
-			return nil
-		})
-	}
-	return cmd
-}
-
-// home makes a path on the cluster absolute.
-func home(ctx context.Context, shell hpc.Shell, dir string) (string, error) {
-	if path.IsAbs(dir) {
-		return dir, nil
-	}
-	r, err := shell.Run(ctx, hpc.Command{Args: []string{"sh", "-c", "cd && pwd"}})
-	return path.Join(strings.TrimSpace(string(r.Stdout)), dir), err
-}
 
 func (p *program) status() *cobra.Command {
 	return &cobra.Command{Use: "status ID...", Short: "Tell how jobs are", Args: atLeastOne,
@@ -210,35 +122,59 @@ func (p *program) follow(ctx context.Context, m hpc.Manager, ids []string, perio
 }
 
 func (p *program) logs() *cobra.Command {
-	var stderr bool
-	cmd := &cobra.Command{Use: "logs ID", Short: "Print what a job has printed, from its work directory", Args: atLeastOne,
+	var output string
+	var stderr, follow bool
+	var period time.Duration
+	cmd := &cobra.Command{Use: "logs ID", Short: "Print what a job has printed, from its work directory", Args: oneJob,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return p.with(cmd.Context(), func(ctx context.Context, shell hpc.Shell, m hpc.Manager) error {
-				jobs, err := m.Jobs(ctx, ids[:1])
-				if err != nil {
-					return err
-				}
-				if err := missing(ids[:1], jobs); err != nil {
-					return err
-				}
-				name := "stdout"
+			if output == "" {
+				output = "stdout"
 				if stderr {
-					name = "stderr"
+					output = "stderr"
 				}
-				var text bytes.Buffer
-				_, err = shell.ReadAt(ctx, path.Join(jobs[0].WorkDir, name), 0, 0, &text)
-				if errors.Is(err, fs.ErrNotExist) {
-					return fmt.Errorf("job %s has printed nothing into %s yet", ids[0], path.Join(jobs[0].WorkDir, name))
-				}
-				if err != nil {
-					return err
-				}
-				_, err = text.WriteTo(p.out)
-				return err
+			}
+			return p.with(cmd.Context(), func(ctx context.Context, shell hpc.Shell, m hpc.Manager) error {
+				return p.tail(ctx, shell, m, ids[0], output, follow, period)
 			})
 		}}
+	cmd.Flags().StringVar(&output, "output", "", "the file that submit --output or --error named")
 	cmd.Flags().BoolVar(&stderr, "stderr", false, "the standard error instead of the output")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().DurationVar(&period, "period", 2*time.Second, "how often to look, with --follow")
 	return cmd
+}
+
+// tail prints a file of a job's work directory; where it follows, until the job
+// has ended.
+func (p *program) tail(ctx context.Context, shell hpc.Shell, m hpc.Manager, id, name string, follow bool, period time.Duration) error {
+	tick := time.NewTicker(max(period, 100*time.Millisecond))
+	defer tick.Stop()
+	var offset int64
+	for {
+		jobs, err := m.Jobs(ctx, []string{id})
+		if err == nil {
+			err = missing([]string{id}, jobs)
+		}
+		if err != nil {
+			return err
+		}
+		file := path.Join(jobs[0].WorkDir, name)
+		n, err := shell.ReadAt(ctx, file, offset, 0, p.out)
+		offset += n
+		switch last := !follow || jobs[0].State.Ended(); {
+		case errors.Is(err, fs.ErrNotExist) && last:
+			return fmt.Errorf("job %s has printed nothing into %s", id, file)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		case last:
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (p *program) queues() *cobra.Command {
@@ -287,7 +223,11 @@ func (p *program) jobs(jobs []*hpc.Job) error {
 	}
 	return p.table("ID\tNAME\tQUEUE\tSTATE\tCAUSE\tEXIT\tNODES\tREASON", len(jobs), func(i int) string {
 		j := jobs[i]
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", j.ID, j.Name, j.Queue, j.State, j.Cause, j.ExitCode, strings.Join(j.Nodes, ","), j.Reason)
+		exit := "-"
+		if j.State == hpc.Completed || j.ExitCode != 0 {
+			exit = strconv.Itoa(j.ExitCode)
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.Name, j.Queue, j.State, j.Cause, exit, strings.Join(j.Nodes, ","), j.Reason)
 	})
 }
 

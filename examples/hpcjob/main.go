@@ -111,6 +111,13 @@ func atLeastOne(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+func oneJob(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("name one job")
+	}
+	return nil
+}
+
 // with opens the cluster for a piece of work.
 func (p *program) with(ctx context.Context, work func(context.Context, hpc.Shell, hpc.Manager) error) error {
 	shell, done, err := p.shell()
