@@ -7,5 +7,8 @@
 //		})
 //	}
 //
+// Jobs is the suite of workload managers: what every hpc.Manager must do, by
+// itself and in the hands of hpc.Driver, given a JobHarness.
+//
 // The protocol that the suite checks is described in package drivers.
 package drivertest

@@ -68,15 +68,8 @@ func TestOutcomes(t *testing.T) {
 		want hpc.Job
 		text string
 	}{
-		"completed": {&hpc.JobSpec{Script: "#!/bin/sh\necho done\n"}, hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "done\n"},
-		"command": {&hpc.JobSpec{Command: []string{"printf", "%s|", "a b", "it's $HOME", "*"}, Name: "printing"},
-			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "a b|it's $HOME|*|"},
 		"variables": {&hpc.JobSpec{Script: "#!/bin/sh\n#SBATCH --comment=of-the-script\nprintf %s \"$A\"", Env: map[string]string{"A": "it's, a=b"}},
 			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "it's, a=b"},
-		"exit code": {&hpc.JobSpec{Script: "echo bad\nexit 3\n"},
-			hpc.Job{State: hpc.Failed, Cause: hpc.ExitCode, ExitCode: 3, Raw: "FAILED", Reason: "NonZeroExitCode"}, "bad\n"},
-		"signal": {&hpc.JobSpec{Script: "#!/bin/sh\nkill -SEGV $$\n"},
-			hpc.Job{State: hpc.Failed, Cause: hpc.Signal, Signal: 11, Raw: "FAILED", Reason: "JobLaunchFailure"}, ""},
 		"all that can be asked for": {&hpc.JobSpec{
 			Script: "#!/bin/sh\necho $SLURM_JOB_NUM_NODES $SLURM_NTASKS $SLURM_CPUS_PER_TASK $SLURM_JOB_PARTITION\n", Name: "full.name-1",
 			Nodes: 2, Tasks: 4, TasksPerNode: 2, CPUsPerTask: 2, Memory: 100 << 20, Walltime: 90 * time.Second, Queue: "batch",
@@ -109,20 +102,4 @@ func TestOutcomes(t *testing.T) {
 			require.Equal(t, c.text, string(printed))
 		})
 	}
-}
-
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	m, dir := real(t)
-	waiting := submit(t, m, &hpc.JobSpec{Script: "sleep 60", WorkDir: dir, Hold: true})
-	running := submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir})
-	await(t, m, running, 30*time.Second, is(hpc.Running))
-	require.NoError(t, m.Cancel(t.Context(), waiting, running, "4000000"))
-	for _, id := range []string{waiting, running} {
-		job := await(t, m, id, 30*time.Second, ended)
-		require.Equal(t, hpc.Canceled, job.State)
-		require.Equal(t, hpc.CanceledByUser, job.Cause)
-	}
-	require.NoError(t, m.Cancel(t.Context(), waiting, running), "ended ones are no error")
-	require.NoError(t, m.Cancel(t.Context()))
 }

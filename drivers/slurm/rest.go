@@ -245,18 +245,19 @@ func (r *REST) properties(spec *hpc.JobSpec, dependencies string) map[string]any
 	if spec.Array != nil {
 		job["array"] = arrayOf(spec.Array)
 	}
-	if !spec.Begin.IsZero() {
-		job["begin_time"] = spec.Begin.Unix()
-	}
 	if spec.Hold {
 		job["hold"] = true
 	}
 	listed := r.number() >= 39
-	if spec.Nodes > 0 {
-		job["nodes"] = []int{spec.Nodes, spec.Nodes}
+	if !spec.Begin.IsZero() {
+		// v0.0.38 describes a number and reads a text, as sbatch --begin does.
+		job["begin_time"] = "uts" + strconv.FormatInt(spec.Begin.Unix(), 10)
 		if listed {
-			job["nodes"] = strconv.Itoa(spec.Nodes)
+			job["begin_time"] = spec.Begin.Unix()
 		}
+	}
+	if spec.Nodes > 0 {
+		job["nodes"] = strconv.Itoa(spec.Nodes) // as a list, which v0.0.38 describes, 22.05 ignores it
 	}
 	if spec.Exclusive {
 		job["exclusive"] = "true"

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -24,38 +23,6 @@ func restOf(t *testing.T, commands *slurm.Manager) (*slurm.REST, string) {
 	r, err := slurm.NewREST(slurm.RESTOptions{URL: cluster.REST, User: "root", Token: cluster.Token, Commands: commands})
 	require.NoError(t, err)
 	return r, t.TempDir()
-}
-
-func TestRESTOutcomes(t *testing.T) {
-	t.Parallel()
-	m, dir := restOf(t, nil)
-	first := submit(t, m, &hpc.JobSpec{
-		Name: "rest", Tag: "rest-" + filepath.Base(dir), Command: []string{"sh", "-c", "echo $A; exit 3"}, WorkDir: dir,
-		Env: map[string]string{"A": "b c"}, Nodes: 1, Tasks: 1, CPUsPerTask: 2, Walltime: time.Minute, Queue: "batch", Mail: "a@example.org", MailOn: []string{"fail"},
-	})
-	job := await(t, m, first, time.Minute, ended)
-	require.Equal(t, [2]any{hpc.ExitCode, 3}, [2]any{job.Cause, job.ExitCode})
-	require.Equal(t, "rest", job.Name)
-	require.Equal(t, []string{"batch", "root", dir}, []string{job.Queue, job.User, job.WorkDir})
-	printed, err := os.ReadFile(filepath.Join(dir, "stdout"))
-	require.NoError(t, err)
-	require.Equal(t, "b c\n", string(printed))
-	found, err := m.Find(t.Context(), "rest-"+filepath.Base(dir))
-	require.NoError(t, err)
-	require.Equal(t, []string{first}, found)
-
-	signal := submit(t, m, &hpc.JobSpec{Script: "kill -SEGV $$", WorkDir: dir})
-	job = await(t, m, signal, time.Minute, ended)
-	require.Equal(t, [2]any{hpc.Signal, 11}, [2]any{job.Cause, job.Signal})
-
-	array := submit(t, m, &hpc.JobSpec{Script: "exit $SLURM_ARRAY_TASK_ID", WorkDir: dir, Array: &hpc.Array{Indexes: "0-2", Limit: 2}, Hold: true})
-	job = await(t, m, array, 20*time.Second, is(hpc.Held))
-	require.Len(t, job.Tasks, 3)
-	require.NoError(t, m.Cancel(t.Context(), array))
-	running := submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir})
-	await(t, m, running, time.Minute, is(hpc.Running))
-	require.NoError(t, m.Cancel(t.Context(), running, "4000000"))
-	require.Equal(t, hpc.Canceled, await(t, m, running, time.Minute, ended).State)
 }
 
 func TestRESTRefuses(t *testing.T) {

@@ -44,7 +44,7 @@ var rooms = []room{
 	{path: "executor/river", may: all(leftOfDrivers...), libs: []string{"github.com/riverqueue/river", "github.com/jackc/pgx", "github.com/hashicorp/go-hclog"}},
 	{path: "drivers", may: all()},
 	{path: "drivers/internal", may: all(leftOfDrivers...), libs: driverLibs},
-	{path: "drivers/drivertest", may: all(leftOfDrivers...), libs: append(driverLibs, testLibs...)},
+	{path: "drivers/drivertest", may: all(append([]string{"drivers/hpc"}, leftOfDrivers...)...), libs: append(driverLibs, testLibs...)},
 	{path: "drivers/local", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/ansible", may: all(driverMay...), libs: driverLibs},
 	{path: "drivers/ssh", may: all(driverMay...), libs: append(driverLibs, sshLibs...)},
