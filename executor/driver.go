@@ -52,6 +52,14 @@ type Driver interface {
 	Cancel(ctx context.Context, h Handle) error
 }
 
+// Resumer is a Driver that needs more than a Handle to go on: what a handle must
+// not hold because it is stored in clear, such as secrets of the blueprint.
+type Resumer interface {
+	// Resume tells the operation of a handle that an earlier process has stored,
+	// before Poll or Cancel is called with it. It returns soon and asks nobody.
+	Resume(op *Operation, h Handle)
+}
+
 // Forgetter is a Driver (or a Runner) that keeps something, so that Recover can
 // tell how an operation ended, and wants to know when it may go.
 type Forgetter interface {

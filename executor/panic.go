@@ -98,6 +98,17 @@ func (d contained) Cancel(ctx context.Context, h Handle) (err error) {
 	return err
 }
 
+// resume tells the driver of a handle of an earlier process, if it wants to know.
+func (d contained) resume(op *Operation, h Handle) (err error) {
+	r, ok := d.Driver.(Resumer)
+	if !ok {
+		return nil
+	}
+	defer d.catch("Resume", &err)
+	r.Resume(op, h)
+	return nil
+}
+
 // forget tells the driver that an outcome is recorded, if it wants to know.
 func (d contained) forget(op *Operation) (err error) {
 	f, ok := d.Driver.(Forgetter)

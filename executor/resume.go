@@ -157,5 +157,8 @@ func (c *call) reopen(past *stepHistory) {
 	if string(past.handle) == "null" {
 		c.handle.Data = nil
 	}
+	if err := c.driver.resume(c.op, c.handle); err != nil {
+		c.run.eng.cfg.Logger.Warn("a driver cannot take up an operation again", "operation", c.op.ID, "error", c.run.live.secrets.String(err.Error()))
+	}
 	c.watch(turn)
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
 
-// place is where a cluster is and how it is used, without credentials.
+// place is where a cluster is and how it is used, without credentials. As part of
+// a handle it is stored: Env, which may hold secrets, is not.
 type place struct {
 	Address string            `json:"address,omitempty"` // empty for this machine
 	Port    int               `json:"port,omitempty"`
@@ -24,12 +25,14 @@ type place struct {
 	Login   bool              `json:"login,omitempty"`
 	Kind    string            `json:"kind,omitempty"`
 	WorkDir string            `json:"work_dir,omitempty"`
-	Env     map[string]string `json:"env,omitempty"`
+	Env     map[string]string `json:"-"`
 }
 
+// key tells places apart in this process.
 func (p place) key() string {
-	text, _ := json.Marshal(p) // texts and numbers: cannot fail
-	return string(text)
+	text, _ := json.Marshal(p)    // texts and numbers: cannot fail
+	env, _ := json.Marshal(p.Env) // in order of the names
+	return string(text) + string(env)
 }
 
 // cluster is a place in use: one for all deployments of the process.
@@ -43,7 +46,7 @@ type cluster struct {
 	jobs map[string]string // the IDs of jobs, by work directory
 }
 
-// place says where op's cluster is, and remembers its credentials.
+// place says where op's cluster is, and remembers its environment and credentials.
 func (d *Driver) place(op *executor.Operation) (place, error) {
 	node, err := clusterOf(op)
 	if err != nil {
@@ -57,6 +60,11 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	}
 	if p.WorkDir == "" {
 		p.WorkDir = ".orchestrator/jobs"
+	}
+	if len(p.Env) > 0 {
+		d.mu.Lock()
+		d.envs[op.ID] = p.Env
+		d.mu.Unlock()
 	}
 	if op.Host.Local() {
 		return p, nil
@@ -77,8 +85,8 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 }
 
 // open returns the cluster at a place. In a process that has not seen one of
-// its operations, credentials of the blueprint are not known: the configured
-// ones are used.
+// its operations, credentials and the environment of the blueprint are not known:
+// the configured ones are used.
 func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 	key := p.key()
 	d.mu.Lock()

@@ -64,9 +64,10 @@ type Driver struct {
 
 	mu       sync.Mutex
 	clusters map[string]*cluster
-	hosts    map[string]transport.Host // with credentials, by the key of a place
-	watches  map[string]*watch         // by operation and attempt
-	asked    map[string]*question      // by the key of a place
+	hosts    map[string]transport.Host    // with credentials, by the key of a place
+	envs     map[string]map[string]string // of clusters, by the ID of an operation
+	watches  map[string]*watch            // by operation and attempt
+	asked    map[string]*question         // by the key of a place
 }
 
 // New returns a Driver without connections.
@@ -102,7 +103,7 @@ func New(config Config) *Driver {
 		config.Transport.Logger = config.Logger
 	}
 	d := &Driver{config: config, pool: transport.NewPool(config.Transport),
-		clusters: map[string]*cluster{}, hosts: map[string]transport.Host{}, watches: map[string]*watch{}, asked: map[string]*question{}}
+		clusters: map[string]*cluster{}, hosts: map[string]transport.Host{}, envs: map[string]map[string]string{}, watches: map[string]*watch{}, asked: map[string]*question{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -209,7 +210,7 @@ func (d *Driver) Cancel(ctx context.Context, h executor.Handle) error {
 		w.stop()
 	}
 	d.mu.Unlock()
-	c, err := d.open(ctx, data.Place)
+	c, err := d.open(ctx, d.known(h, data.Place))
 	if err != nil {
 		return err
 	}
@@ -230,6 +231,29 @@ func (d *Driver) Forget(op *executor.Operation) {
 		w.stop()
 	}
 	delete(d.watches, dirName(op))
+	delete(d.envs, op.ID)
+}
+
+// Resume takes what a handle must not hold from its operation: the environment
+// and credentials of the cluster. It also has the operation's log, in which the
+// job is followed again.
+func (d *Driver) Resume(op *executor.Operation, h executor.Handle) {
+	if _, err := d.place(op); err != nil {
+		d.config.Logger.Warn("cannot evaluate the cluster of a resumed operation", "operation", op.ID, "error", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if data, ok := parseHandle(h); ok && data.Dir != "" && d.watches[path.Base(data.Dir)] == nil {
+		d.watches[path.Base(data.Dir)] = d.newWatch(op.Log)
+	}
+}
+
+// known completes the place of a handle by what this process knows of its operation.
+func (d *Driver) known(h executor.Handle, p place) place {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.Env = d.envs[h.Operation]
+	return p
 }
 
 // Close ends the connections. Jobs go on.
@@ -244,13 +268,14 @@ var (
 	_ executor.Driver    = (*Driver)(nil)
 	_ executor.Surveyor  = (*Driver)(nil)
 	_ executor.Forgetter = (*Driver)(nil)
+	_ executor.Resumer   = (*Driver)(nil)
 )
 
 // dirName is the name of a job's work directory, and its tag: another attempt
 // has another one.
 func dirName(op *executor.Operation) string { return op.ID + "-" + strconv.Itoa(op.Attempt) }
 
-// handle is what a Handle holds. It has no secrets.
+// handle is what a Handle holds. It has no secrets: see place.
 type handle struct {
 	Place place  `json:"place"`
 	Dir   string `json:"dir,omitempty"`

@@ -372,6 +372,46 @@ func TestFollowed(t *testing.T) {
 	require.Equal(t, "submitted job 101 to localhost\none\ntwo", log.String())
 }
 
+// The environment of a cluster may hold secrets: no handle has it, and a process
+// that resumes takes it from the operation.
+func TestNoSecretsInHandles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	m := &fakeManager{jobs: map[string]*hpc.Job{}}
+	var tokens []string
+	driver := func() *hpc.Driver {
+		d := hpc.New(hpc.Config{MinPeriod: time.Millisecond, MaxPeriod: time.Millisecond,
+			Managers: []hpc.Factory{{Name: "fake", Detect: func(context.Context, hpc.Shell) (bool, error) { return true, nil },
+				New: func(shell hpc.Shell) (hpc.Manager, error) {
+					r, err := shell.Run(t.Context(), hpc.Command{Args: []string{"sh", "-c", "printf %s \"$TOKEN\""}})
+					tokens = append(tokens, string(r.Stdout))
+					return m, err
+				}}}})
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		return d
+	}
+	op := operation("op-1", map[string]any{"command": "date", "environment": map[string]any{"PASSWORD": "of-the-job"}})
+	op.Hosts[0].Properties["work_directory"] = dir
+	op.Hosts[0].Properties["environment"] = map[string]any{"TOKEN": "of-the-cluster"}
+	stop := *op
+	stop.ID, stop.Name = "op-2", "stop"
+	first := driver()
+	s, err := first.Start(t.Context(), op)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "d1", "op-1-1", "job.id"), []byte("101\n"), 0o600))
+	stopping, err := first.Start(t.Context(), &stop)
+	require.NoError(t, err)
+	require.Equal(t, executor.Running, stopping.State)
+	for _, h := range []executor.Handle{s.Handle, stopping.Handle} {
+		require.NotContains(t, string(h.Data), "of-the-")
+		require.NotContains(t, string(h.Data), "TOKEN")
+	}
+	second := driver()
+	second.Resume(op, s.Handle)
+	require.Equal(t, executor.Canceled, await(t, second, s).State)
+	require.Equal(t, []string{"of-the-cluster", "of-the-cluster"}, tokens)
+}
+
 // Many jobs of many deployments are asked after with one query.
 func TestOneQueryForAll(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,8 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
-// kills is how often TestKilledSubmission kills: go test ./drivers/hpc -run TestKilledSubmission -kills 100
-var kills = flag.Int("kills", 6, "how many processes TestKilledSubmission kills at random")
+// kills is how often the kill tests kill: go test ./drivers/hpc -run TestKilled -kills 100
+var kills = flag.Int("kills", 3, "how many processes each kill test kills at random")
 
 // killedChild tells a child process, as JSON, what to submit.
 const killedChild = "ORCHESTRATOR_TEST_HPC_KILL"

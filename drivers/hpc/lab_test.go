@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(killedChild); what != "" {
 		os.Exit(runChild(what))
 	}
+	if what := os.Getenv(killedEngine); what != "" {
+		os.Exit(runEngine(what))
+	}
 	os.Exit(labslurm.Main(m))
 }
 

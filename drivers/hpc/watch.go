@@ -114,6 +114,7 @@ func (d *Driver) group(handles []executor.Handle) []*group {
 		if !ok {
 			continue // not a handle of this driver's
 		}
+		data.Place.Env = d.envs[h.Operation]
 		key := data.Place.key()
 		g := byKey[key]
 		if g == nil {
