@@ -1,6 +1,7 @@
 package slurm_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +36,10 @@ func TestJobs(t *testing.T) {
 	drivertest.Jobs(t, drivertest.JobHarness{Name: "commands", Site: site, Slow: slow},
 		drivertest.JobHarness{Name: "rest", Slow: slow, Site: func(t *testing.T) *drivertest.JobSite {
 			s := site(t)
-			m, err := slurm.NewREST(slurm.RESTOptions{URL: lab.Shared(t).REST, User: "root", Token: lab.Shared(t).Token, Commands: managerOf(t, lab.Shared(t))})
+			token, err := lab.Shared(t).Token(t.Context())
+			require.NoError(t, err)
+			m, err := slurm.NewREST(slurm.RESTOptions{URL: lab.Shared(t).REST, User: "root", Commands: managerOf(t, lab.Shared(t)),
+				Token: func(context.Context) (string, error) { return token, nil }})
 			require.NoError(t, err)
 			s.Manager, s.NoRecord = m, true
 			return s

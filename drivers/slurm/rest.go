@@ -146,7 +146,8 @@ func understand(op, subject string, status int, text []byte) (map[string]any, er
 			Hint: "the token may have expired"}
 	case len(words) == 0 && decodeErr != nil && status < 500:
 		return nil, &errs.Error{Code: errs.Internal, Op: op, Subject: subject, Err: fmt.Errorf("status %d and no JSON: %w", status, decodeErr)}
-	case len(words) == 0 || strings.Contains(strings.Join(words, " "), "unable to load"):
+	case len(words) == 0, strings.Contains(strings.Join(words, " "), "unable to load"),
+		strings.HasPrefix(op, "get ") && slices.Contains(words, "Unspecified error"): // what 22.05 says without its controller
 		return nil, executor.MarkRetryable(&errs.Error{Code: errs.Unavailable, Op: op, Subject: subject,
 			Err:  fmt.Errorf("status %d: %s", status, strings.Join(words, ": ")),
 			Hint: "slurmctld does not answer, or the token is refused"})
