@@ -31,6 +31,8 @@ type Options struct {
 
 // Archive is an immutable view of an archive's files. It is safe for use by
 // several goroutines.
+//
+// Source: TOSCA 1.3 section 6.1, TOSCA 2.0 section 17.1.
 type Archive struct {
 	name  string
 	fsys  fs.FS
@@ -73,6 +75,8 @@ func (a *Archive) Close() error {
 // of a lone YAML file nothing but its first bytes. Options may be nil.
 //
 // An error is an *Error where the archive is at fault.
+//
+// Source: TOSCA 1.3 section 6, TOSCA 2.0 section 17.1.1.
 func Open(path string, opts *Options) (*Archive, error) {
 	a, err := open(path, opts.orDefault())
 	if err != nil {

@@ -46,9 +46,13 @@ type Meta struct {
 
 // Block is a list of keynames and values; the first block tells of the archive,
 // others of files in it or what their author likes.
+//
+// Source: TOSCA 1.3 section 6.2, TOSCA 2.0 section 17.2.
 type Block []Field
 
 // Field is a keyname with its value, folded lines joined.
+//
+// Source: TOSCA 1.3 section 6.2, TOSCA 2.0 section 17.2.
 type Field struct {
 	Name, Value string
 	// Line is where it stands; 0 for one that was not read from a file.
@@ -70,6 +74,8 @@ func (b Block) find(name string) Field {
 // ParseMeta reads a TOSCA.meta. File is its path, for errors. Beyond the
 // specification it takes comments, quoted values and a YAML document mark,
 // since other tools read the file as YAML.
+//
+// Source: TOSCA 1.3 section 6.2, TOSCA 2.0 section 17.2.
 func ParseMeta(file string, src []byte) (Meta, error) {
 	blocks, err := parseBlocks(file, src)
 	if err != nil {

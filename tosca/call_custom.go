@@ -8,6 +8,8 @@ import (
 )
 
 // FunctionEnv is an Env that evaluates custom functions.
+//
+// Source: TOSCA 2.0 section 10.4.
 type FunctionEnv interface {
 	Env
 	// CallFunction evaluates a custom function. name is the name as called, with

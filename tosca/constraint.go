@@ -249,6 +249,8 @@ func (c *Constraint) isTrue(result, value any) error {
 // Satisfies returns an error where a value does not satisfy one of the
 // constraints. It serves node filters and conditions: eval evaluates operands
 // that hold calls. A boolean function of TOSCA 2.0 must evaluate to true.
+//
+// Source: TOSCA 1.3 section 3.6.3, TOSCA 2.0 section 9.11.
 func Satisfies(value any, schema *Schema, constraints []*Constraint, eval func(*Value) (any, error)) error {
 	value = normalize(value)
 	for _, c := range constraints {

@@ -77,6 +77,8 @@ type Limits struct {
 // template is what could be built in spite of them and is nil only when the
 // entry file could not be read as YAML or the faults are too many; it must not be deployed when
 // Diagnostics.HasErrors.
+//
+// Source: TOSCA 1.3 section 3.10, TOSCA 2.0 sections 6.1 and 6.9.
 func Load(fsys fs.FS, file string, opts *Options) (*ServiceTemplate, Diagnostics) {
 	return load(fsys, file, opts)
 }

@@ -658,7 +658,7 @@ type Policy struct {
 
 // Trigger is what a policy does when an event comes.
 //
-// Source: TOSCA 1.3 section 3.6.22, TOSCA 2.0 section 13.3.
+// Source: TOSCA 1.3 section 3.6.22, TOSCA 2.0 section 16.5.
 type Trigger struct {
 	Name        string
 	Description string

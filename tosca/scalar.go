@@ -8,6 +8,8 @@ import (
 )
 
 // ScalarKind is what a scalar unit measures.
+//
+// Source: TOSCA 1.3 section 3.3.6.
 type ScalarKind string
 
 // The kinds of scalar units; the type in a template is "scalar-unit." and the kind.
@@ -80,6 +82,8 @@ type ScalarUnit struct {
 // ParseScalarUnit reads a number and a unit of a kind, with any number of
 // spaces between them. Units match whatever their case, as the specification
 // wants, except that "b" (bit) and "B" (byte) of a bitrate differ.
+//
+// Source: TOSCA 1.3 section 3.3.6.
 func ParseScalarUnit(kind ScalarKind, s string) (ScalarUnit, error) {
 	units := unitsOf(kind)
 	if units == nil {

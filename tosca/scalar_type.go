@@ -32,6 +32,8 @@ type ScalarType struct {
 }
 
 // ScalarUnitDefinition is a unit of a ScalarType.
+//
+// Source: TOSCA 2.0 section 9.1.2.2.
 type ScalarUnitDefinition struct {
 	Name string
 	// Multiplier converts an amount in this unit into one in a unit whose

@@ -174,7 +174,7 @@ func (b *builder) report(ds Diagnostics) {
 // substituteNodes finds for each node template with the directive "substitute"
 // a service that stands for it.
 //
-// Source: TOSCA 1.3 section 3.4.3, TOSCA 2.0 sections 7.2.2 and 15.
+// Source: TOSCA 1.3 section 3.4.3, TOSCA 2.0 sections 7.2.1 and 15.
 func (b *builder) substituteNodes() {
 	if b.alone || !slices.ContainsFunc(b.nodes, b.substitutes) {
 		return
@@ -278,7 +278,7 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 	case isAbstract(n) && n.Directives == nil:
 		dia.Summary = fmt.Sprintf("the node %q is of the abstract type %s, which nothing creates, and no service substitutes it", n.Name, n.Type.Name)
 		dia.Detail = "Take a type that derives from it, give the directive select or the node its operations, or add a service whose substitution_mappings have this node_type."
-		dia.Section = draft.doc.section("7.2.2", "5.9.2")
+		dia.Section = draft.doc.section("7.2.1", "5.9.2")
 	case !draft.doc.v.v2():
 		dia.Detail += " The node is deployed itself."
 		dia.Section = "TOSCA 1.3 section 3.8.13"

@@ -174,6 +174,8 @@ func (v *Value) child(key string) *Value {
 // Entity is a thing of a running deployment in whose context a Value is
 // evaluated: an instance of a node or of a relationship, or a policy. The zero
 // Entity, with Service only, is the service itself (its outputs).
+//
+// Source: TOSCA 1.3 section 4.1, TOSCA 2.0 section 10.3.
 type Entity struct {
 	Service      *ServiceTemplate
 	Node         *NodeTemplate
@@ -187,6 +189,8 @@ type Entity struct {
 // requirements, properties, type defaults and nested keys is the language's
 // and is done by Eval; an Env knows only what exists at run time. An Env may
 // return (nil, false, nil) for whatever has no value yet.
+//
+// Source: TOSCA 1.3 sections 4.4 to 4.8, TOSCA 2.0 section 10.2.1.
 type Env interface {
 	// Input returns the value of an input of the service template, default applied.
 	Input(name string) (value any, ok bool, err error)
@@ -203,6 +207,8 @@ type Env interface {
 
 // WorkflowEnv is an Env in which a workflow runs, whose inputs win over those of
 // the service that it belongs to.
+//
+// Source: TOSCA 1.3 section 3.8.7, TOSCA 2.0 section 13.2.
 type WorkflowEnv interface {
 	Env
 	// WorkflowInput returns an input of the workflow, where it is one of the service.

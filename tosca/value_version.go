@@ -21,6 +21,8 @@ type Version struct {
 }
 
 // ParseVersion reads a version such as "2.0" or "1.0.2.beta-3".
+//
+// Source: TOSCA 1.3 section 3.3.2, TOSCA 2.0 section 9.1.2.3.
 func ParseVersion(s string) (Version, error) {
 	var v Version
 	fail := func() (Version, error) {
