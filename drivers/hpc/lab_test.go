@@ -275,3 +275,49 @@ func TestControllerAway(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.Equal(t, "completed", b.outputs(t)["state"])
 }
+
+// A controller that hangs while a job runs and ends delays, and fails nothing.
+func TestControllerHangs(t *testing.T) {
+	cluster := labslurm.Shared(t)
+	b := newBench(t, service(here, `
+        script: "echo begun; sleep 2"`), nil, hpc.Config{Timeout: time.Second})
+	ended := make(chan error, 1)
+	go func() { ended <- b.deploy(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.NoError(t, cluster.HangController())
+	<-time.After(3 * time.Second) // the job ends meanwhile
+	select {
+	case err := <-ended:
+		t.Errorf("it ended without the controller: %v", err)
+	default:
+	}
+	require.NoError(t, cluster.Continue())
+	require.NoError(t, <-ended)
+	require.Equal(t, "completed", b.outputs(t)["state"])
+}
+
+// A job whose node is lost is tried again, because of the cause.
+func TestNodeIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the controller takes half a minute to notice")
+	}
+	cluster := labslurm.Shared(t)
+	b := newBench(t, service(here, `
+        script: |
+          if [ -e "$1/first" ]; then exit 0; fi
+          echo >"$1/first"; echo begun; exec sleep 600
+        arguments: [ { get_input: work } ]
+        node_list: [ n2 ]`), nil, hpc.Config{})
+	ended := make(chan error, 1)
+	go func() { ended <- b.deploy(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.NoError(t, cluster.KillNode("n2"))
+	require.Eventually(t, func() bool {
+		out, err := cluster.Command(t.Context(), "sacct", "-nXP", "-S", "now-1hour", "--name", "simulation_0", "-o", "State")
+		return err == nil && strings.Contains(out, "NODE_FAIL")
+	}, 90*time.Second, time.Second)
+	require.NoError(t, cluster.StartNode(t.Context(), "n2"))
+	require.NoError(t, <-ended)
+	require.Equal(t, "completed", b.outputs(t)["state"])
+	require.Contains(t, b.outputs(t)["work_dir"], "-2", "the second attempt")
+}

@@ -2,11 +2,14 @@ package slurm_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/slurm"
@@ -153,15 +156,31 @@ func TestOverSSH(t *testing.T) {
 	}
 }
 
-// BenchmarkSubmit tells how many jobs a second one caller submits to the lab.
+// BenchmarkSubmit tells how many jobs a second one caller, and eight at once,
+// submit to the lab.
 func BenchmarkSubmit(b *testing.B) {
-	m, dir := real(b)
-	var ids []string
-	for b.Loop() {
-		ids = append(ids, submit(b, m, &hpc.JobSpec{Script: "true", WorkDir: dir, Hold: true, Tag: "bench"}))
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
-	if err := m.Cancel(b.Context(), ids...); err != nil {
-		b.Fatal(err)
+	for _, callers := range []int{1, 8} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			m, dir := real(b)
+			ids := make([]string, 0, b.N)
+			var mu sync.Mutex
+			var group errgroup.Group
+			group.SetLimit(callers)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				group.Go(func() error {
+					id, err := m.Submit(b.Context(), &hpc.JobSpec{Script: "true", WorkDir: dir, Hold: true, Tag: "bench"})
+					mu.Lock()
+					defer mu.Unlock()
+					ids = append(ids, id)
+					return err
+				})
+			}
+			require.NoError(b, group.Wait())
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+			require.NoError(b, m.Cancel(b.Context(), ids...))
+		})
 	}
 }
