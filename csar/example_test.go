@@ -1,6 +1,7 @@
 package csar_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -84,4 +85,51 @@ func ExampleArchive_Subset() {
 	// Output:
 	// [service.yaml start.sh]
 	// sha256:3151dda7da718
+}
+
+// Opening checks the whole archive: one that could do harm is refused, and the
+// Reason says why.
+func ExampleOpenReader() {
+	var evil bytes.Buffer
+	w := zip.NewWriter(&evil)
+	if _, err := w.Create("../outside.yaml"); err != nil {
+		log.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+	_, err := csar.OpenReader(bytes.NewReader(evil.Bytes()), int64(evil.Len()), nil)
+	var e *csar.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Reason)
+	}
+	// Output:
+	// slip
+}
+
+// The same content packs to the same bytes and has the same digest.
+func ExamplePack() {
+	a, err := csar.FromFS(fstest.MapFS{"service.yaml": {Data: []byte("tosca_definitions_version: tosca_2_0\n")}}, "service.yaml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var first, second bytes.Buffer
+	for _, w := range []*bytes.Buffer{&first, &second} {
+		if err := csar.Pack(w, a, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(bytes.Equal(first.Bytes(), second.Bytes()))
+	// Output:
+	// true
+}
+
+func ExampleParseMeta() {
+	meta, err := csar.ParseMeta("TOSCA.meta", []byte("CSAR-Version: 2.0\nCreated-By: Jane Doe\nEntry-Definitions: service.yaml\nOther-Definitions: \"my db.yaml\" web.yaml\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(meta.EntryDefinitions, len(meta.OtherDefinitions), meta.OtherDefinitions[0])
+	// Output:
+	// service.yaml 2 my db.yaml
 }

@@ -34,7 +34,7 @@ artifact tosca.artifacts.Implementation.Bash -
 artifact tosca.artifacts.Implementation.Python -
 capability tosca.capabilities.Root -
 capability tosca.capabilities.Node -
-capability tosca.capabilities.Compute 1.2- name num_cpus cpu_frequency disk_size mem_size
+capability tosca.capabilities.Compute 1.1- name num_cpus cpu_frequency disk_size mem_size
 capability tosca.capabilities.Network - name
 capability tosca.capabilities.Storage - name
 capability tosca.capabilities.Container -
@@ -67,9 +67,9 @@ node tosca.nodes.WebApplication - context_root +app_endpoint >host
 node tosca.nodes.DBMS - root_password port +host
 node tosca.nodes.Database - name port user password +database_endpoint >host
 node tosca.nodes.Abstract.Storage 1.2- name size
-node tosca.nodes.ObjectStorage -1.1 name size maxsize +storage_endpoint
+node tosca.nodes.ObjectStorage -1.0 name size maxsize +storage_endpoint
 node tosca.nodes.BlockStorage -1.1 size volume_id snapshot_id +attachment
-node tosca.nodes.Storage.ObjectStorage 1.2- maxsize +storage_endpoint
+node tosca.nodes.Storage.ObjectStorage 1.1- maxsize +storage_endpoint
 node tosca.nodes.Storage.BlockStorage 1.2- size volume_id snapshot_id +attachment
 node tosca.nodes.Container.Runtime - +host +scalable
 node tosca.nodes.Container.Application - >host
@@ -88,7 +88,7 @@ policy tosca.policies.Performance -
 // data, artifact, capability, interface, relationship, node, group, policy.
 var counts = map[string][kinds]int{
 	"1.0": {6, 8, 14, 3, 8, 14, 1, 5},
-	"1.1": {7, 8, 14, 3, 8, 14, 1, 5},
+	"1.1": {7, 8, 15, 3, 8, 14, 1, 5},
 	"1.2": {9, 8, 15, 3, 8, 16, 1, 5},
 	"1.3": {9, 8, 15, 3, 8, 16, 1, 5},
 }
