@@ -22,6 +22,7 @@ const (
 	callRecovering                  // the driver is in Recover
 	callRunning                     // it goes on by itself and is polled
 	callBackoff                     // waits for the next attempt
+	callHeld                        // waits for what it is chained to: see Chainer
 	callEnded
 )
 
@@ -218,6 +219,7 @@ func (c *call) intend() {
 	c.op.Began = c.began
 	c.run.setState(c.inst, c.step.Enter, "")
 	err := c.run.live.fill(c.run, c.step, c.op, c.driver)
+	c.run.chain(c)
 	c.run.emit(c.event(OperationStarted), entryData{Driver: c.driver.Name()})
 	if err != nil {
 		c.outcome(Status{State: Failed, Err: err})
@@ -276,6 +278,9 @@ func (c *call) started(status Status, err error) {
 	case err != nil:
 		c.outcome(Status{State: Failed, Err: err})
 	case status.State == Running:
+		if status.Outputs != nil {
+			c.run.keepOutputs(c, status.Outputs)
+		}
 		c.follow(status.Handle)
 	case status.State == NotStarted:
 		c.outcome(Status{State: Failed, Err: errs.New(errs.Internal, "start an operation", c.op.ID,
@@ -296,7 +301,9 @@ func (c *call) follow(h Handle) {
 	if c.stopped != nil {
 		c.cancelHandle()
 		c.limitStop()
+		return
 	}
+	c.begun()
 }
 
 func (c *call) watch(turn int) {
@@ -333,7 +340,7 @@ func (c *call) stop(why error) {
 	case callWaiting: // it is only asked what became of it, if it is to be recovered
 	case callIntent: // nothing was begun, and nothing will be
 		c.outcome(Status{State: Canceled, Err: why})
-	case callBackoff:
+	case callBackoff, callHeld:
 		c.outcome(Status{State: Canceled, Err: c.lastErr})
 	case callStarting:
 		c.cancel()
@@ -392,6 +399,9 @@ func (c *call) outcome(status Status) {
 		c.run.keepOutputs(c, status.Outputs)
 	}
 	c.endAttempt(string(status.State), status.Err)
+	if c.consequence(status) {
+		return
+	}
 	if status.State == Lost && c.mayRerun() || status.State == Failed && !unknown && c.mayRetry(status.Err) {
 		c.again(status)
 		return
@@ -494,6 +504,7 @@ func (c *call) again(s Status) {
 		wait = 0
 	}
 	c.lastErr, c.recover, c.stopped = s.Err, false, nil // one that timed out has stopped
+	c.withdraw()
 	turn := c.to(callBackoff)
 	ev := c.event(OperationRetry)
 	ev.State, ev.Err, ev.Detail = string(s.State), s.Err.Error(), wait.String()
@@ -526,6 +537,7 @@ func (c *call) end(s Status) {
 		r.emit(ev, entryData{})
 		r.setState(c.inst, c.step.Exit, "")
 		r.steps.succeed(c.index, r.skip)
+		r.release(c.index)
 	case s.State == Canceled:
 		r.emit(ev, entryData{})
 		r.enterError(c.step)
@@ -537,6 +549,7 @@ func (c *call) end(s Status) {
 		r.emit(warning, entryData{})
 		r.setState(c.inst, c.step.Exit, c.step.ID)
 		r.steps.succeed(c.index, r.skip)
+		r.release(c.index)
 	default:
 		r.emit(ev, entryData{})
 		r.fail(c.index, &OperationError{Step: c.step.ID, Instance: c.inst.ID, Interface: c.step.Interface,

@@ -343,7 +343,7 @@ func oneAfterTheOther(first, second *workflow.Plan) *workflow.Plan {
 			s.After = []int{n}
 			continue
 		}
-		for _, edges := range [][]int{s.After, s.OnFailure} {
+		for _, edges := range [][]int{s.After, s.Begun, s.OnFailure} {
 			for i := range edges {
 				edges[i] += n + 1
 			}

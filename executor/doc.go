@@ -30,6 +30,9 @@
 // together with what they change in the instances, and together with what else
 // is to be written then. Steps without a side effect cost no commit.
 //
+// Where a driver is a [Chainer], an operation may begin when the one before it has
+// begun: a job that waits for another one in the queue of a workload manager.
+//
 // After a crash the lease ends and [Engine.Resume] reads the journal: what was
 // done stays done, what has a handle is asked after, what may have begun is
 // looked for by [Driver.Recover]. Only where even the driver cannot tell, the

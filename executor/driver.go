@@ -99,7 +99,8 @@ type Status struct {
 	// Handle names the operation (Poll), or is the handle to keep (Start, Recover).
 	Handle Handle
 	State  OperationState
-	// Outputs are what the operation returned, by name. The engine maps
+	// Outputs are what the operation returned, by name. Start and Recover may
+	// give those of a running operation that are known already. The engine maps
 	// declared outputs to attributes and stores the others as
 	// attributes of the instance of the same name.
 	Outputs map[string]any

@@ -80,7 +80,7 @@ func (l *live) remaining(plan *workflow.Plan, h *history) *workflow.Plan {
 		}
 		place[i] = len(left.Steps)
 		step := *s
-		step.After, step.OnFailure = moved(s.After, place), moved(s.OnFailure, place)
+		step.After, step.Begun, step.OnFailure = moved(s.After, place), moved(s.Begun, place), moved(s.OnFailure, place)
 		if past := h.steps[s.Guard]; past != nil && past.done {
 			step.Guard = ""
 		}

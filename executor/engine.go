@@ -164,7 +164,7 @@ func (e *Engine) planning() workflow.Options {
 	if len(e.cfg.Drivers) == 0 {
 		return workflow.Options{}
 	}
-	return workflow.Options{Claims: func(n *tosca.NodeTemplate, iface, operation string) bool {
+	return workflow.Options{Chained: e.chained, Claims: func(n *tosca.NodeTemplate, iface, operation string) bool {
 		op := &Operation{Node: n, Interface: iface, Name: operation}
 		return slices.ContainsFunc(e.cfg.Drivers, func(d Driver) bool {
 			// Where the driver panics, the operation is planned, and fails when it is due.

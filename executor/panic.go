@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/failpoint"
+	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
 // contained calls the methods of a driver and makes a panic in one of them an
@@ -67,6 +68,16 @@ func (d contained) surveys(op *Operation) (ok bool, err error) {
 	}
 	defer d.catch("Surveys", &err)
 	return s.Surveys(op), nil
+}
+
+// chains asks a Chainer; no other driver chains.
+func (d contained) chains(op, target *Operation, r *tosca.Requirement) (ok bool, err error) {
+	c, ok := d.Driver.(Chainer)
+	if !ok {
+		return false, nil
+	}
+	defer d.catch("Chains", &err)
+	return c.Chains(op, target, r), nil
 }
 
 func (d contained) accepts(op *Operation) (ok bool, err error) {

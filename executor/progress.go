@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"slices"
+
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
@@ -29,8 +31,12 @@ type progress struct {
 	barred []bool
 	// cause is, for a barred or skipped step, the step whose failure it goes back to; -1 for none.
 	cause []int32
-	// next and onFailure are the steps that name a step in After and OnFailure.
-	next, onFailure [][]int32
+	// next, chained and onFailure are the steps that name a step in After, Begun
+	// and OnFailure.
+	next, chained, onFailure [][]int32
+	// begun tells of a step, by its index, that those chained to it wait for it no
+	// more, although it has not ended. nil where nothing is chained.
+	begun map[int]bool
 
 	queue []int32 // ready steps, first come first
 	head  int
@@ -45,6 +51,10 @@ func newProgress(steps []*workflow.Step) *progress {
 		barred: make([]bool, n), cause: make([]int32, n),
 	}
 	p.next = reversed(steps, func(s *workflow.Step) []int { return s.After })
+	if slices.ContainsFunc(steps, func(s *workflow.Step) bool { return len(s.Begun) > 0 }) {
+		p.chained = reversed(steps, func(s *workflow.Step) []int { return s.Begun })
+		p.begun = map[int]bool{}
+	}
 	p.onFailure = reversed(steps, func(s *workflow.Step) []int { return s.OnFailure })
 	p.count[pending] = n
 	for i, s := range steps {
@@ -115,14 +125,73 @@ func (p *progress) handled(i int) bool { return len(p.onFailure[i]) > 0 }
 
 // succeed ends a step well. Steps that can be reached no more are reported to skip.
 func (p *progress) succeed(i int, skip func(step, cause int)) {
+	p.begin(i) // those chained to it that have not begun do so now
 	p.move(int32(i), succeeded)
 	for _, n := range p.next[i] {
+		if p.chained != nil && slices.Contains(p.chained[i], n) {
+			continue
+		}
 		p.waits[n]--
 		if p.waits[n] == 0 && p.phase[n] == pending {
 			p.makeReady(n)
 		}
 	}
 	p.noRescue(int32(i), skip)
+}
+
+// begin notes that step i goes on in the outside world: those chained to it wait
+// for it no more.
+func (p *progress) begin(i int) {
+	if p.chained == nil || p.begun[i] {
+		return
+	}
+	p.begun[i] = true
+	for _, n := range p.chained[i] {
+		p.waits[n]--
+		if p.waits[n] == 0 && p.phase[n] == pending {
+			p.makeReady(n)
+		}
+	}
+}
+
+// unbegin takes begin back: step i is to begin anew. It returns those chained to
+// it that have been taken from the queue already.
+func (p *progress) unbegin(i int) []int32 {
+	if !p.begun[i] {
+		return nil
+	}
+	delete(p.begun, i)
+	var taken []int32
+	for _, n := range p.chained[i] {
+		p.waits[n]++
+		switch p.phase[n] {
+		case ready:
+			p.move(n, pending)
+		case active:
+			taken = append(taken, n)
+		}
+	}
+	return taken
+}
+
+// drop skips an active step, and what follows from that, because of another one
+// that failed.
+func (p *progress) drop(i, cause int, skip func(step, cause int)) {
+	p.cause[i] = int32(cause)
+	p.move(int32(i), skipped)
+	skip(i, cause)
+	for _, n := range p.next[i] {
+		p.bar(n, int32(cause), skip)
+	}
+	p.noRescue(int32(i), skip)
+}
+
+// links are the steps chained to step i.
+func (p *progress) links(i int) []int32 {
+	if p.chained == nil {
+		return nil
+	}
+	return p.chained[i]
 }
 
 // fail ends a step that failed: steps that handle it become ready, its other
@@ -205,7 +274,9 @@ func (p *progress) restore(done func(i int) bool) {
 		// the steps of After succeeded.
 		if reached[i] && len(p.steps[i].OnFailure) == 0 {
 			for _, a := range p.steps[i].After {
-				reached[a] = true
+				if !slices.Contains(p.steps[i].Begun, a) { // may still go on
+					reached[a] = true
+				}
 			}
 		}
 	}

@@ -57,6 +57,9 @@ type Target struct {
 	// Relationship are the relationship's properties and attributes that have a
 	// value; an attribute wins.
 	Relationship map[string]any
+	// Running is the target's operation that goes on outside, where the operation
+	// was chained to it (see Chainer); nil where that has succeeded.
+	Running *Handle
 }
 
 // survey fills what a Surveyor wants to know.
@@ -64,7 +67,7 @@ func (l *live) survey(op *Operation, inst *instance, e env) {
 	if inst.Kind == state.Relationship && inst.source != nil {
 		inst = inst.source
 	}
-	op.Self = l.resource(inst, e)
+	op.Self, op.Hosts, op.Targets = l.resource(inst, e), nil, nil
 	for host, seen := inst.host(), map[*instance]bool{inst: true}; host != nil && !seen[host]; host = host.host() {
 		seen[host] = true
 		op.Hosts = append(op.Hosts, l.resource(host, e))

@@ -160,5 +160,7 @@ func (c *call) reopen(past *stepHistory) {
 	if err := c.driver.resume(c.op, c.handle); err != nil {
 		c.run.eng.cfg.Logger.Warn("a driver cannot take up an operation again", "operation", c.op.ID, "error", c.run.live.secrets.String(err.Error()))
 	}
+	c.run.chain(c)
 	c.watch(turn)
+	c.begun()
 }

@@ -301,6 +301,7 @@ func (r *run) fail(i int, failure *OperationError) {
 	r.enterError(s)
 	handled := r.steps.handled(i)
 	r.steps.fail(i, r.skip)
+	r.breakChain(i, i)
 	if r.policy == Stop && !handled && r.cause < 0 {
 		r.cause = i
 		r.halt(i)
@@ -334,6 +335,8 @@ func (r *run) halt(cause int) {
 		case c.abandon():
 			r.steps.move(int32(c.index), skipped)
 			r.skip(c.index, cause)
+		case c.state == callHeld && cause >= 0:
+			c.drop(cause)
 		case c.state == callBackoff && cause >= 0:
 			c.outcome(Status{State: Failed, Err: c.lastErr})
 		}

@@ -146,9 +146,35 @@ func (p *planner) deployNode(n *tosca.NodeTemplate, id string, rels []relationsh
 	after = p.callBothSides(rels, "add_target", "add_source", after)
 	if last := len(p.plan.Steps) - 1; start >= 0 && last == start && p.plan.Steps[start].Kind == Call {
 		p.plan.Steps[start].Exit = Started
+		if start == first {
+			p.chain(n, rels, start)
+		}
 		return start
 	}
 	return p.set(id, Started, after)
+}
+
+// chain lets the start of a node, which is all there is to do for it, begin
+// beside the starts of those targets that it is chained to.
+func (p *planner) chain(n *tosca.NodeTemplate, rels []relationship, start int) {
+	if p.opts.Chained == nil {
+		return
+	}
+	chained := map[int]bool{}
+	for _, r := range rels {
+		i, ok := p.done[r.target]
+		if !ok {
+			continue
+		}
+		s := p.plan.Steps[i]
+		only, seen := chained[i]
+		chained[i] = (only || !seen) && s.Kind == Call && s.Instance == r.target && s.Exit == Started && p.opts.Chained(n, r.Requirement)
+	}
+	for _, i := range p.plan.Steps[start].After {
+		if chained[i] {
+			p.plan.Steps[start].Begun = append(p.plan.Steps[start].Begun, i)
+		}
+	}
 }
 
 // notifySource tells a started source of targets that are started anew.

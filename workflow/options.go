@@ -10,4 +10,10 @@ type Options struct {
 	// the node's type (a driver for servers of a cloud, for jobs of a cluster).
 	// nil means that nothing does: such operations take no step.
 	Claims func(node *tosca.NodeTemplate, iface, operation string) bool
+	// Chained tells whether a node may be started as soon as the start of the
+	// target of its requirement goes on in the outside world, which puts both in
+	// order: see Step.Begun. It is asked only about nodes with nothing to do
+	// before their start, and targets with nothing to do behind it. nil means
+	// that nothing is.
+	Chained func(node *tosca.NodeTemplate, r *tosca.Requirement) bool
 }

@@ -58,8 +58,8 @@ const (
 // Step is one thing to do.
 //
 // A step begins once, as soon as
-//   - every step of After has succeeded (at once where After and OnFailure
-//     are both empty), or
+//   - every step of After has succeeded, or is in Begun and goes on in the
+//     outside world (at once where After and OnFailure are both empty), or
 //   - one of the steps of OnFailure has failed.
 //
 // It is skipped when neither can happen any more.
@@ -107,6 +107,11 @@ type Step struct {
 	// After are the indexes in Plan.Steps of the steps that must have
 	// succeeded, in ascending order and all below the step's own.
 	After []int `json:"after,omitempty"`
+	// Begun are those of After for which it is enough to have begun: what they
+	// call goes on in the outside world, which puts both in order by itself (jobs
+	// of a cluster that depend on each other). Should one of them fail, so does
+	// this step.
+	Begun []int `json:"begun,omitempty"`
 	// OnFailure are the indexes of the steps whose failure begins this one, in
 	// ascending order and all below the step's own. The run has failed all the
 	// same.

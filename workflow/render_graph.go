@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
 // WriteDOT writes the plan as a directed graph in the DOT language of Graphviz.
 // Steps that work on the same node instance stand in one box; an edge for a
-// failure is dashed. The plan must be valid.
+// failure is dashed, one for a mere beginning (Step.Begun) dotted. The plan must be valid.
 //
 // Source: https://graphviz.org/doc/info/lang.html
 func (p *Plan) WriteDOT(w io.Writer) error {
@@ -19,6 +20,7 @@ func (p *Plan) WriteDOT(w io.Writer) error {
 		boxEnd:  "  }\n",
 		step:    "s%d [label=%s];\n",
 		edge:    "  s%d -> s%d;\n",
+		begun:   "  s%d -> s%d [style=dotted, label=\"begun\"];\n",
 		failure: "  s%d -> s%d [style=dashed, label=\"failure\"];\n",
 		end:     "}\n",
 		quote:   dotString,
@@ -42,6 +44,7 @@ func (p *Plan) WriteMermaid(w io.Writer) error {
 		boxEnd:  "  end\n",
 		step:    "s%d[%s]\n",
 		edge:    "  s%d --> s%d\n",
+		begun:   "  s%d -. begun .-> s%d\n",
 		failure: "  s%d -. failure .-> s%d\n",
 		quote:   mermaidString,
 	})
@@ -56,11 +59,13 @@ func mermaidString(s string) string {
 // notation is how a language writes a graph: formats of the number and label of
 // a box or step, and of the numbers at both ends of an edge.
 type notation struct {
-	begin, end    string
-	box, boxEnd   string
-	step          string
-	edge, failure string
-	quote         func(string) string
+	begin, end  string
+	box, boxEnd string
+	step        string
+	edge        string
+	begun       string // of Step.Begun
+	failure     string
+	quote       func(string) string
 }
 
 // draw writes the graph of the plan in a notation.
@@ -80,7 +85,11 @@ func (p *Plan) draw(w io.Writer, n notation) error {
 	}
 	for i, s := range p.Steps {
 		for _, j := range s.After {
-			fmt.Fprintf(&b, n.edge, j, i)
+			edge := n.edge
+			if slices.Contains(s.Begun, j) {
+				edge = n.begun
+			}
+			fmt.Fprintf(&b, edge, j, i)
 		}
 		for _, j := range s.OnFailure {
 			fmt.Fprintf(&b, n.failure, j, i)

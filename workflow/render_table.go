@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -94,7 +95,14 @@ func (s *Step) states() string {
 
 // waits is what the step waits for.
 func (s *Step) waits() string {
-	waits := numbers(s.After)
+	ended := slices.DeleteFunc(slices.Clone(s.After), func(i int) bool { return slices.Contains(s.Begun, i) })
+	waits := numbers(ended)
+	if len(s.Begun) > 0 {
+		if waits != "" {
+			waits += ", "
+		}
+		waits += "beginning of " + numbers(s.Begun)
+	}
 	if len(s.OnFailure) > 0 {
 		if waits != "" {
 			waits += " or "

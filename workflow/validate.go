@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
@@ -85,6 +86,11 @@ func (s *Step) validate(i int) error {
 				return invalid("step %q waits for steps that are not in ascending order", s.ID)
 			}
 			last = j
+		}
+	}
+	for _, j := range s.Begun {
+		if !slices.Contains(s.After, j) {
+			return invalid("step %q waits for the beginning of step %d, which it does not come after", s.ID, j)
 		}
 	}
 	return nil

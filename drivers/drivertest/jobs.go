@@ -90,6 +90,7 @@ func Jobs(t *testing.T, harnesses ...JobHarness) {
 				{"OperationArray", testOperationArray},
 				{"OperationWaits", testOperationWaits},
 				{"OperationOnce", testOperationOnce},
+				{"OperationChain", testOperationChain},
 			} {
 				run(t, h, c, true)
 			}

@@ -226,3 +226,44 @@ func testOperationOnce(b *jobBench) {
 	require.NoError(b, err)
 	require.Equal(b, "ran\n", string(text))
 }
+
+// An operation that is chained to a job waits for it in the manager, and ends
+// with it. Behind one that has completed it does not wait.
+func testOperationChain(b *jobBench) {
+	d := b.driver()
+	for name, code := range map[string]string{"completes": "0", "fails": "3"} {
+		first := b.operation("first-"+name, map[string]any{"script": "until [ -e ../" + name + " ]; do sleep 0.1; done; exit " + code,
+			"array": map[string]any{"indexes": "1-2"}})
+		s, err := d.Start(b.Context(), first)
+		require.NoError(b, err)
+		require.Equal(b, b.workDir(first), s.Outputs["work_dir"], "it is known from the beginning")
+		require.Equal(b, b.jobID(first), s.Outputs["job_id"])
+		chained := func(id string) (*executor.Operation, executor.Status) {
+			op := b.operation(id, map[string]any{"script": "echo ran >ran"})
+			op.Targets = []executor.Target{{Resource: &executor.Resource{ID: "first_0"}, Relationship: map[string]any{"kind": "afterok"}, Running: &s.Handle}}
+			status, err := d.Start(b.Context(), op)
+			require.NoError(b, err)
+			return op, status
+		}
+		second, waiting := chained("second-" + name)
+		jobs, err := b.Manager.Jobs(b.Context(), []string{b.jobID(second)})
+		require.NoError(b, err)
+		require.Len(b, jobs, 1)
+		require.Contains(b, []hpc.JobState{hpc.Queued, hpc.Held}, jobs[0].State)
+		require.NoError(b, os.WriteFile(filepath.Join(b.dir, "jobs", "d1", name), nil, 0o600))
+		require.Equal(b, code == "0", b.end(d, s).State == executor.Succeeded)
+		waiting = b.end(d, waiting)
+		require.Equal(b, code == "0", exists(filepath.Join(b.workDir(second), "ran")))
+		if code != "0" {
+			require.True(b, executor.Dependent(waiting.Err), "%v", waiting.Err)
+			op := b.operation("late-"+name, map[string]any{"command": "true"})
+			op.Targets = []executor.Target{{Resource: &executor.Resource{ID: "first_0"}, Running: &s.Handle}}
+			_, err = d.Start(b.Context(), op)
+			require.True(b, executor.Dependent(err), "%v", err)
+			continue
+		}
+		require.Equal(b, executor.Succeeded, waiting.State, "%v", waiting.Err)
+		_, late := chained("late-" + name)
+		require.Equal(b, executor.Succeeded, b.end(d, late).State)
+	}
+}

@@ -3,6 +3,7 @@ package hpc_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,8 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 )
 
-// TestBlueprint deploys the example of this driver and takes it away again.
+// TestBlueprint deploys the example of this driver, as the picture beside it says,
+// and takes it away again.
 func TestBlueprint(t *testing.T) {
 	b := newBench(t, service(here, `
         command: "true"`), nil, hpc.Config{})
@@ -20,6 +22,13 @@ func TestBlueprint(t *testing.T) {
 	require.NoError(t, err)
 	defer archive.Close()
 	b.archive, b.inputs = archive, map[string]any{"work_directory": b.inputs["work"], "environment": map[string]any{"SLURM_CONF": b.inputs["conf"]}}
+	plan, err := b.engine.PlanDeploy(t.Context(), executor.Request{Deployment: "d1", Archive: b.archive, Inputs: b.inputs})
+	require.NoError(t, err)
+	var picture strings.Builder
+	require.NoError(t, plan.WriteMermaid(&picture))
+	readme, err := os.ReadFile("../../examples/blueprints/hpc/README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), "```mermaid\n"+picture.String()+"```\n")
 	require.NoError(t, b.deploy(t.Context()))
 	out := b.outputs(t)
 	require.Len(t, out["tasks"], 3)

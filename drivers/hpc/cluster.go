@@ -30,7 +30,10 @@ type place struct {
 
 // key tells places apart in this process.
 func (p place) key() string {
-	text, _ := json.Marshal(p)    // texts and numbers: cannot fail
+	text, _ := json.Marshal(p) // texts and numbers: cannot fail
+	if len(p.Env) == 0 {
+		return string(text)
+	}
 	env, _ := json.Marshal(p.Env) // in order of the names
 	return string(text) + string(env)
 }

@@ -37,6 +37,19 @@
 // Node failures and preemption are worth another try, running out of memory only
 // where retry_memory_factor gives it more, and an exit code never.
 //
+// # Chains
+//
+// A job comes after another one that its node depends on. Where the relationship
+// is hpc.relationships.After with "native: true", it is submitted as soon as the
+// other one is, with a dependency of the manager's own (afterok, aftercorr or
+// after), so that a chain waits in the queue but once and goes on while no engine
+// runs. The dependency is guarded: one on a job that has ended is not given to the
+// manager, which may have forgotten it; a job whose dependency can never be
+// satisfied is cancelled, and skipped because of the other one instead of failing
+// by itself; and one whose predecessor is tried again is submitted again behind
+// the new one. A job that needs results of the other one (see [Driver.Chains])
+// is submitted when that has completed.
+//
 // # Data
 //
 // Files of the node's artifacts (stage_in) are copied before the submission, and

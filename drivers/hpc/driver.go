@@ -266,7 +266,7 @@ func (d *Driver) Close() error {
 
 var (
 	_ executor.Driver    = (*Driver)(nil)
-	_ executor.Surveyor  = (*Driver)(nil)
+	_ executor.Chainer   = (*Driver)(nil)
 	_ executor.Forgetter = (*Driver)(nil)
 	_ executor.Resumer   = (*Driver)(nil)
 )
@@ -290,6 +290,8 @@ type handle struct {
 	// Factor is retry_memory_factor.
 	Factor float64   `json:"factor,omitempty"`
 	Began  time.Time `json:"began,omitzero"`
+	// Chained tells that it depends on another job, by the manager's own means.
+	Chained bool `json:"chained,omitempty"`
 	// Stop are jobs that are to end, for the operation stop.
 	Stop []string `json:"stop,omitempty"`
 }
@@ -303,7 +305,7 @@ func parseHandle(h executor.Handle) (handle, bool) {
 // running returns the status of a job that goes on, and begins to watch it.
 func (d *Driver) running(op *executor.Operation, c *cluster, j *job, id string) executor.Status {
 	data := handle{Place: c.place, Dir: c.dir(op), Job: id, Name: j.spec.Name, Tasks: countIndexes(j.spec.Array), Out: j.out,
-		Results: path.Join(d.config.Results, safeName(op.Deployment)), Factor: j.factor, Began: time.Now().UTC()}
+		Results: path.Join(d.config.Results, safeName(op.Deployment)), Factor: j.factor, Chained: chained(op), Began: time.Now().UTC()}
 	w := d.newWatch(op.Log)
 	d.mu.Lock()
 	if old := d.watches[dirName(op)]; old != nil {
@@ -311,7 +313,9 @@ func (d *Driver) running(op *executor.Operation, c *cluster, j *job, id string) 
 	}
 	d.watches[dirName(op)] = w
 	d.mu.Unlock()
-	return d.status(op, data)
+	s := d.status(op, data)
+	s.Outputs = begun(data)
+	return s
 }
 
 func (d *Driver) status(op *executor.Operation, data handle) executor.Status {

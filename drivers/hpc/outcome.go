@@ -133,6 +133,8 @@ func (d *Driver) failed(ctx context.Context, c *cluster, w *watched) *executor.S
 	err := error(&errs.Error{Code: codeOf(j), Op: "run", Subject: "job " + w.id, Err: fmt.Errorf("%s%s", explain(j), said), Hint: hintOf(j, w)})
 	s := &executor.Status{State: executor.Failed, Outputs: outputsOf(j, w), Err: err}
 	switch {
+	case j.Cause == DependencyNeverSatisfied && w.data.Chained:
+		s.Err = executor.MarkDependent(err)
 	case j.State == Canceled && j.Cause != Preempted && j.Cause != NodeFailure:
 		s.State = executor.Canceled
 	case j.Cause == NodeFailure, j.Cause == Preempted, j.Cause == OutOfMemory && w.data.Factor > 1:

@@ -32,6 +32,9 @@ func (d *Driver) submit(ctx context.Context, c *cluster, op *executor.Operation)
 	if id != "" {
 		return d.running(op, c, j, id), nil
 	}
+	if err := d.chain(ctx, c, op, j); err != nil {
+		return executor.Status{}, retryable(err)
+	}
 	if err := d.layOut(ctx, c, op, j); err != nil {
 		return executor.Status{}, retryable(err)
 	}
