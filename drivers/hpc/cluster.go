@@ -24,6 +24,7 @@ type place struct {
 	Jump    string            `json:"jump,omitempty"`
 	Login   bool              `json:"login,omitempty"`
 	Kind    string            `json:"kind,omitempty"`
+	Service string            `json:"service,omitempty"` // the endpoint of the manager's service
 	WorkDir string            `json:"work_dir,omitempty"`
 	Env     map[string]string `json:"-"`
 }
@@ -56,7 +57,7 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 		return place{}, err
 	}
 	v := &values{r: node}
-	p := place{Login: v.flag("login_shell"), Kind: v.text("workload_manager"), WorkDir: v.text("work_directory"),
+	p := place{Login: v.flag("login_shell"), Kind: v.text("workload_manager"), Service: v.text("endpoint"), WorkDir: v.text("work_directory"),
 		Env: v.environment("environment"), Jump: v.text("jump_host")}
 	if v.err != nil {
 		return place{}, v.err
@@ -126,7 +127,7 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	manager, err := Open(ctx, shell, p.Kind, d.config.Managers...)
+	manager, err := p.manager(ctx, shell, d.config.Managers)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +139,13 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 	}
 	d.clusters[key] = c
 	return c, nil
+}
+
+func (p place) manager(ctx context.Context, shell Shell, factories []Factory) (Manager, error) {
+	if p.Service != "" {
+		return OpenService(ctx, shell, p.Kind, p.Service, factories...)
+	}
+	return Open(ctx, shell, p.Kind, factories...)
 }
 
 // baseDir makes a path on a cluster absolute: a relative one lies in the home.

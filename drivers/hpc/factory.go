@@ -18,6 +18,10 @@ type Factory struct {
 	Detect func(ctx context.Context, shell Shell) (bool, error)
 	// New returns a Manager that works through a shell.
 	New func(shell Shell) (Manager, error)
+	// Service returns a Manager that works through a service of the workload
+	// manager at an address, as the login node sees it, and through the shell
+	// where the service cannot help. nil where the kind has no service.
+	Service func(shell Shell, endpoint string) (Manager, error)
 }
 
 func (f Factory) is(name string) bool {
@@ -38,23 +42,48 @@ func (f Factory) is(name string) bool {
 // Errors: InvalidArgument for an unknown kind; FailedPrecondition where none is
 // detected; those of the shell.
 func Open(ctx context.Context, shell Shell, kind string, factories ...Factory) (Manager, error) {
+	f, err := choose(ctx, shell, kind, factories)
+	if err != nil {
+		return nil, err
+	}
+	return f.New(shell)
+}
+
+// OpenService is Open for a cluster whose workload manager has a service, such as
+// Slurm's slurmrestd at "http://head:6820": see Factory.Service.
+//
+// Errors: those of Open; InvalidArgument where the kind has no service, or for an
+// endpoint that it cannot have.
+func OpenService(ctx context.Context, shell Shell, kind, endpoint string, factories ...Factory) (Manager, error) {
+	f, err := choose(ctx, shell, kind, factories)
+	if err != nil {
+		return nil, err
+	}
+	if f.Service == nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "use", Subject: "endpoint " + endpoint,
+			Err: errs.New(errs.InvalidArgument, "", "", "%s has no service to submit jobs to", f.Name), Hint: "leave the endpoint out"}
+	}
+	return f.Service(shell, endpoint)
+}
+
+// choose returns the factory of a cluster's workload manager.
+func choose(ctx context.Context, shell Shell, kind string, factories []Factory) (*Factory, error) {
+	detect := kind == "" || kind == "auto"
 	var known []string
-	for _, f := range factories {
+	for i, f := range factories {
 		known = append(known, f.Name)
-		if kind == "" || kind == "auto" {
-			found, err := f.Detect(ctx, shell)
-			if err != nil {
+		found := f.is(kind)
+		if detect {
+			var err error
+			if found, err = f.Detect(ctx, shell); err != nil {
 				return nil, errs.Wrap(err, "look for "+f.Name+" on", shell.Name())
 			}
-			if !found {
-				continue
-			}
-		} else if !f.is(kind) {
-			continue
 		}
-		return f.New(shell)
+		if found {
+			return &factories[i], nil
+		}
 	}
-	if kind == "" || kind == "auto" {
+	if detect {
 		return nil, &errs.Error{Code: errs.FailedPrecondition, Op: "look for a workload manager on", Subject: shell.Name(),
 			Err:  errs.New(errs.FailedPrecondition, "", "", "found none of %s", strings.Join(known, ", ")),
 			Hint: "if its commands are in the PATH of login shells only, set login_shell; else say which with workload_manager"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"net"
 )
 
 // Shell is a cluster's login node, or this machine: where commands run and
@@ -14,6 +15,9 @@ type Shell interface {
 	// Run runs a program with arguments, which reach it as they are. With the
 	// cluster's login shell where that is asked for.
 	Run(ctx context.Context, command Command) (Result, error)
+	// Dial connects to an address as the node sees it, such as "tcp", "head:6820"
+	// or "unix", "/run/slurmrestd.sock".
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	// Files are those of the node, by absolute path.
 	Files
 	// Name names the shell in messages and keys caches: "user@host:port", or

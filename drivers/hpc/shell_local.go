@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +62,10 @@ func (l *local) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, errs.Wrap(err, "run", c.Args[0])
 	}
 	return Result{Stdout: stdout.data, Stderr: stderr.data}, nil
+}
+
+func (*local) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, network, address)
 }
 
 func (*local) ReadFile(_ context.Context, path string) ([]byte, error) { return os.ReadFile(path) }

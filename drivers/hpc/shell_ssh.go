@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path"
 	"strconv"
@@ -80,6 +81,32 @@ func (r *remote) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, err
 	}
 	return Result{Code: exit.Code, Stdout: stdout.data, Stderr: stderr.data}, nil
+}
+
+// Dial connects through the SSH connection, which stays the pool's until both
+// have ended.
+func (r *remote) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	client, err := r.pool.Get(ctx, r.host)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := client.Dial(ctx, network, address)
+	if err != nil {
+		client.Release()
+		return nil, err
+	}
+	return &tunnel{Conn: conn, client: client}, nil
+}
+
+// tunnel gives the SSH connection back when it is closed.
+type tunnel struct {
+	net.Conn
+	client *transport.Client
+}
+
+func (t *tunnel) Close() error {
+	defer t.client.Release()
+	return t.Conn.Close()
 }
 
 // files calls work with the host's SFTP client, which stops working with ctx's end.

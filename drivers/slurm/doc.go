@@ -8,7 +8,8 @@
 //
 // A REST works through slurmrestd instead, with the API of v0.0.38 (Slurm 22.05)
 // and, as far as their descriptions tell, of later ones. What the API cannot do it
-// leaves to a Manager, where it has one.
+// leaves to a Manager, where it has one. Factory.Service makes it for a cluster
+// with the property endpoint; it connects from the login node.
 //
 // Both were tried with Slurm 22.05.8.
 //

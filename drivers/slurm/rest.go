@@ -28,10 +28,12 @@ type RESTOptions struct {
 	// Version of the API. Default "v0.0.38", that of Slurm 22.05.
 	Version string
 	// User and Token are sent with each request where Token is there: a JSON Web
-	// Token, as scontrol token makes it, asked for again each time.
+	// Token, as scontrol token makes it, asked for again each time. Default for
+	// User: the one that Commands run as.
 	User  string
 	Token func(context.Context) (string, error)
-	// Client sends the requests. Default one of its own, with a timeout of a minute.
+	// Client sends the requests. Default one of its own, with a timeout of a
+	// minute, which connects from where Commands run, or from this machine.
 	Client *http.Client
 	// Commands does what the API cannot: see REST. Optional.
 	Commands *Manager
@@ -61,18 +63,27 @@ func NewREST(options RESTOptions) (*REST, error) {
 	options.Version = cmp.Or(options.Version, "v0.0.38")
 	r := &REST{options: options, client: options.Client, base: strings.TrimSuffix(options.URL, "/")}
 	if r.client == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		if u.Scheme == "unix" {
-			transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "unix", u.Path)
-			}
-		}
-		r.client = &http.Client{Transport: transport, Timeout: time.Minute}
+		r.client = &http.Client{Transport: transportTo(u, options.Commands), Timeout: time.Minute}
 	}
 	if u.Scheme == "unix" {
 		r.base = "http://localhost"
 	}
 	return r, nil
+}
+
+// transportTo connects to u from where the commands run.
+func transportTo(u *url.URL, commands *Manager) *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	dial := (&net.Dialer{}).DialContext
+	if commands != nil {
+		dial = commands.shell.Dial
+		transport.Proxy = nil // that of this machine
+	}
+	transport.DialContext = dial
+	if u.Scheme == "unix" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", u.Path) }
+	}
+	return transport
 }
 
 // Name returns "slurm".
@@ -103,8 +114,14 @@ func (r *REST) call(ctx context.Context, method, path string, body any) (map[str
 			return nil, errs.Wrap(err, "get a token for", "slurmrestd")
 		}
 		request.Header.Set("X-SLURM-USER-TOKEN", token)
-		if r.options.User != "" {
-			request.Header.Set("X-SLURM-USER-NAME", r.options.User)
+		user := r.options.User
+		if user == "" && r.options.Commands != nil {
+			if user, err = r.options.Commands.whoami(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if user != "" {
+			request.Header.Set("X-SLURM-USER-NAME", user)
 		}
 	}
 	response, err := r.client.Do(request)

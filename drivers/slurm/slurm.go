@@ -92,6 +92,13 @@ func FactoryWith(options *Options) hpc.Factory {
 			return hpc.Has(ctx, shell, "sbatch")
 		},
 		New: func(shell hpc.Shell) (hpc.Manager, error) { return New(shell, options) },
+		Service: func(shell hpc.Shell, endpoint string) (hpc.Manager, error) {
+			commands, err := New(shell, options)
+			if err != nil {
+				return nil, err
+			}
+			return NewREST(RESTOptions{URL: endpoint, Commands: commands, Token: (&tokens{commands: commands}).get})
+		},
 	}
 }
 

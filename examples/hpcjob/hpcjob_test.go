@@ -64,6 +64,14 @@ func TestCluster(t *testing.T) {
 	out, _ = hpcjob(t, 0, "nodes")
 	require.Regexp(t, `(?m)^n1 .* 4 +4000 MiB `, out)
 	hpcjob(t, 1, "status", "999999")
+
+	endpoint := slurm.Shared(t).REST
+	served, _ := hpcjob(t, 0, "--endpoint", endpoint, "nodes")
+	require.Equal(t, out, served)
+	t.Setenv("SLURM_JWT", "not-a-token")
+	_, errOut := hpcjob(t, 1, "--endpoint", endpoint, "nodes")
+	require.Contains(t, errOut, "the token is refused")
+	require.NotContains(t, errOut, "not-a-token")
 }
 
 func TestWrongUse(t *testing.T) {

@@ -69,7 +69,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 type program struct {
 	out                    io.Writer
 	host, key, jump        string
-	manager                string
+	manager, endpoint      string
 	login, acceptNew, json bool
 }
 
@@ -81,6 +81,7 @@ func (p *program) command() *cobra.Command {
 	f.StringVar(&p.key, "key", "", "private key to log in with (default those of ~/.ssh, and the agent)")
 	f.StringVar(&p.jump, "jump", "", "host to go through, such as user@gateway:22")
 	f.StringVar(&p.manager, "manager", "auto", "workload manager: auto, slurm, torque or pbs")
+	f.StringVar(&p.endpoint, "endpoint", "", "slurmrestd to submit jobs to, as the login node sees it, such as http://head:6820")
 	f.BoolVar(&p.login, "login-shell", false, "run the manager's commands in a login shell")
 	f.BoolVar(&p.acceptNew, "accept-new", false, "trust a host whose key is not known yet")
 	f.BoolVar(&p.json, "json", false, "print JSON")
@@ -125,11 +126,18 @@ func (p *program) with(ctx context.Context, work func(context.Context, hpc.Shell
 		return err
 	}
 	defer done()
-	m, err := hpc.Open(ctx, shell, p.manager, slurm.Factory(), torque.Factory())
+	m, err := p.open(ctx, shell)
 	if err != nil {
 		return err
 	}
 	return work(ctx, shell, m)
+}
+
+func (p *program) open(ctx context.Context, shell hpc.Shell) (hpc.Manager, error) {
+	if p.endpoint != "" {
+		return hpc.OpenService(ctx, shell, p.manager, p.endpoint, slurm.Factory(), torque.Factory())
+	}
+	return hpc.Open(ctx, shell, p.manager, slurm.Factory(), torque.Factory())
 }
 
 func (p *program) shell() (hpc.Shell, func(), error) {
