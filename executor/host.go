@@ -22,8 +22,9 @@ import (
 // The host of a node is the first Compute with an address that is reached from
 // it along its HostedOn relationships, itself included, through any number of
 // nodes between; this machine where there is no Compute at all. A Compute's own
-// operations, which make or find the machine, run on this machine unless
-// operation_host is given.
+// operations, which make or find the machine, run where it is hosted: on another
+// Compute, such as the cluster that it is a part of, or on this machine. An
+// operation_host says otherwise.
 //
 // Where there are Computes and none has an address, it depends on the node. A
 // Compute that is itself operated on, as the node or as an end of the
@@ -61,8 +62,9 @@ func (l *live) host(s *workflow.Step, inst *instance, e env) (Host, error) {
 	if err != nil || node == nil {
 		return Host{}, err
 	}
-	if own && isCompute(node.Type) {
-		return Host{}, nil
+	own = own && isCompute(node.Type)
+	if own {
+		node = hostedOn(node)
 	}
 	computes := computesOf(node)
 	for _, compute := range computes {
@@ -71,7 +73,7 @@ func (l *live) host(s *workflow.Step, inst *instance, e env) (Host, error) {
 			return h, err
 		}
 	}
-	if len(computes) == 0 || computes[0] == node && inst.isOf(node) {
+	if len(computes) == 0 || own || computes[0] == node && inst.isOf(node) {
 		return Host{}, nil
 	}
 	return Host{}, &errs.Error{Code: errs.FailedPrecondition, Op: "reach", Subject: workflow.NodeID(computes[0].Name, computes[0].Index),

@@ -160,6 +160,7 @@ topology_template:
     in_far:
       type: Part
       requirements: [ host: far ]
+      interfaces: { Standard: { operations: { create: do.sh } } }
     deep:
       type: Part
       requirements: [ host: in_far, other: own ]
@@ -170,11 +171,12 @@ topology_template:
     in_blank:
       type: Part
       requirements: [ host: blank, other: blank ]
-      interfaces: { Standard: { operations: { configure: { implementation: { primary: do.sh, operation_host: HOST } } } } }
+      interfaces: { Standard: { operations: { create: do.sh, configure: { implementation: { primary: do.sh, operation_host: HOST } } } } }
 `
 
-// A Compute without an address is where its host is; without any host that has
-// one, it is this machine for its own operations and those of its relationships.
+// A Compute without an address is where its host is, and so are its own
+// operations; without any host that has one, it is this machine for these and
+// those of its relationships.
 func TestComputeWithoutAddress(t *testing.T) {
 	t.Parallel()
 	driver := &script{}
@@ -197,6 +199,8 @@ func TestComputeWithoutAddress(t *testing.T) {
 		{"in_blank_0--blank_0--other.0", "pre_configure_source", executor.Host{}},
 		{"in_blank_0--blank_0--other.0", "pre_configure_target", executor.Host{}},
 		{"in_blank_0", "configure", executor.Host{}},
+		{"in_blank_0", "create", executor.Host{}},
+		{"in_far_0", "create", far},
 	} {
 		op := driver.op(c.instance, c.operation)
 		require.NotNil(t, op, "%s.%s", c.instance, c.operation)

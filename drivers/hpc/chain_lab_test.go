@@ -15,9 +15,8 @@ import (
 	labslurm "github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
 )
 
-// chainOf is three jobs in a row that the manager puts in order; the first one
-// waits for a file and ends with what it holds.
-const chainOf = `
+// onCluster is the beginning of a template, with the cluster as its first node.
+const onCluster = `
 tosca_definitions_version: tosca_simple_yaml_1_3
 imports: [ { profile: hpc } ]
 topology_template:
@@ -29,7 +28,11 @@ topology_template:
       type: hpc.nodes.Cluster
       properties: { work_directory: { get_input: work }, environment: { SLURM_CONF: { get_input: conf } } }
       attributes: { public_address: localhost }
-    first:
+`
+
+// chainOf is three jobs in a row that the manager puts in order; the first one
+// waits for a file and ends with what it holds.
+const chainOf = onCluster + `    first:
       type: hpc.nodes.Job
       properties:
         script: "until [ -s ../go ]; do sleep 0.1; done; exit $(cat ../go)"

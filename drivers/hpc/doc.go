@@ -12,6 +12,10 @@
 // node is started when the job has completed; stopping it cancels what still
 // runs, and deleting it removes its files.
 //
+// A job that serves is a service on the cluster, and a node of type
+// hpc.nodes.Allocation holds nodes of it as salloc(1) does: such a node is started
+// when its job runs, and stopping it cancels the job.
+//
 // # Once, and known afterwards
 //
 // Each attempt of an operation has a work directory on the cluster:

@@ -111,8 +111,8 @@ func New(config Config) *Driver {
 // Name returns "hpc".
 func (d *Driver) Name() string { return "hpc" }
 
-// Accepts takes start, stop and delete of nodes of type hpc.nodes.Job that have
-// no other implementation, and operations of such nodes whose primary artifact
+// Accepts takes start, stop and delete of nodes of type hpc.nodes.Job or
+// hpc.nodes.Allocation that have no other implementation, and operations of such nodes whose primary artifact
 // is an hpc.artifacts.JobScript.
 func (d *Driver) Accepts(op *executor.Operation) bool {
 	if !isJob(op) {
@@ -290,6 +290,8 @@ type handle struct {
 	// Factor is retry_memory_factor.
 	Factor float64   `json:"factor,omitempty"`
 	Began  time.Time `json:"began,omitzero"`
+	// Serves tells that the operation ends when the job runs.
+	Serves bool `json:"serves,omitempty"`
 	// Chained tells that it depends on another job, by the manager's own means.
 	Chained bool `json:"chained,omitempty"`
 	// Stop are jobs that are to end, for the operation stop.
@@ -305,7 +307,7 @@ func parseHandle(h executor.Handle) (handle, bool) {
 // running returns the status of a job that goes on, and begins to watch it.
 func (d *Driver) running(op *executor.Operation, c *cluster, j *job, id string) executor.Status {
 	data := handle{Place: c.place, Dir: c.dir(op), Job: id, Name: j.spec.Name, Tasks: countIndexes(j.spec.Array), Out: j.out,
-		Results: path.Join(d.config.Results, safeName(op.Deployment)), Factor: j.factor, Chained: chained(op), Began: time.Now().UTC()}
+		Results: path.Join(d.config.Results, safeName(op.Deployment)), Factor: j.factor, Serves: j.serves, Chained: chained(op), Began: time.Now().UTC()}
 	w := d.newWatch(op.Log)
 	d.mu.Lock()
 	if old := d.watches[dirName(op)]; old != nil {

@@ -220,6 +220,37 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// A job that serves has done its part when it runs; it fails when it ends before.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		job   hpc.Job
+		state executor.OperationState
+	}{
+		"runs":      {hpc.Job{State: hpc.Running, Nodes: []string{"n2", "n3"}}, executor.Succeeded},
+		"completed": {hpc.Job{State: hpc.Completed, Nodes: []string{"n2"}}, executor.Failed},
+		"failed":    {hpc.Job{State: hpc.Failed, Cause: hpc.ExitCode, ExitCode: 1, Nodes: []string{"n2"}}, executor.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			_, s := f.start(t, map[string]any{"command": "serve", "serves": true})
+			f.set(func(j *hpc.Job) {
+				id := j.ID
+				*j = c.job
+				j.ID, j.Index = id, -1
+			})
+			s = await(t, f.Driver, s)
+			require.Equal(t, c.state, s.State, "%v", s.Err)
+			require.Equal(t, "n2", s.Outputs["private_address"])
+			require.Equal(t, string(c.job.State), s.Outputs["job_state"])
+			if c.job.State == hpc.Completed {
+				require.ErrorContains(t, s.Err, "it was to go on, and has ended")
+			}
+		})
+	}
+}
+
 // What the manager has forgotten is known from the work directory.
 func TestForgottenJobs(t *testing.T) {
 	t.Parallel()

@@ -20,9 +20,10 @@ var (
 
 // The names of the profile's types and artifacts that the driver claims.
 const (
-	jobType     = "hpc.nodes.Job"
-	clusterType = "hpc.nodes.Cluster"
-	scriptType  = "hpc.artifacts.JobScript"
+	jobType        = "hpc.nodes.Job"
+	allocationType = "hpc.nodes.Allocation"
+	clusterType    = "hpc.nodes.Cluster"
+	scriptType     = "hpc.artifacts.JobScript"
 )
 
 func derives(t *tosca.NodeType, name string) bool {
@@ -35,14 +36,17 @@ func derives(t *tosca.NodeType, name string) bool {
 }
 
 func isJob(op *executor.Operation) bool {
-	return op.Node != nil && op.Relationship == nil && derives(op.Node.Type, jobType)
+	return op.Node != nil && op.Relationship == nil && (derives(op.Node.Type, jobType) || isAllocation(op))
 }
+
+func isAllocation(op *executor.Operation) bool { return derives(op.Node.Type, allocationType) }
 
 // job is what an operation asks for.
 type job struct {
 	spec    *JobSpec
 	in, out []Transfer
 	factor  float64
+	serves  bool
 }
 
 // Transfer is a file or pattern to copy. Source and Target are as in the data
@@ -68,7 +72,7 @@ func jobOf(op *executor.Operation) (*job, error) {
 		Env: v.environment("environment"), Modules: v.texts("modules"), Mail: v.text("mail"), MailOn: v.texts("mail_on"),
 		Begin: v.time("begin"), Hold: v.flag("hold"), Requeue: v.flag("requeue"), Options: v.texts("options"),
 	}
-	j := &job{spec: s, factor: v.factor("retry_memory_factor")}
+	j := &job{spec: s, factor: v.factor("retry_memory_factor"), serves: v.flag("serves")}
 	if s.Name == "" {
 		s.Name = op.Instance
 	}
@@ -77,7 +81,11 @@ func jobOf(op *executor.Operation) (*job, error) {
 	v.container(s)
 	v.dependencies(s)
 	j.in, j.out = v.transfers("stage_in"), v.transfers("stage_out")
-	v.program(op, j)
+	if isAllocation(op) {
+		j.serves, s.Command = true, []string{"sleep", "2147483647"} // until it is canceled
+	} else {
+		v.program(op, j)
+	}
 	if v.err != nil {
 		return nil, v.err
 	}

@@ -34,6 +34,10 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 		bySignal(t)
 	}
 	switch {
+	case w.data.Serves && j.State == Running:
+		return &executor.Status{State: executor.Succeeded, Outputs: outputsOf(j, w)}
+	case w.data.Serves && j.State == Completed:
+		return d.failed(ctx, c, w)
 	case j.State == Completed:
 		return d.completed(c, w)
 	case j.State.Ended():
@@ -184,6 +188,9 @@ func explain(j *Job) string {
 		text = "it can never run"
 	default:
 		text = "it ended as " + string(j.State)
+		if j.State == Completed {
+			text = "it was to go on, and has ended"
+		}
 	}
 	if len(j.Tasks) > 0 {
 		var bad []string
@@ -249,6 +256,9 @@ func outputsOf(j *Job, w *watched) map[string]any {
 			nodes[i] = n
 		}
 		m["nodes_used"] = nodes
+		if w.data.Serves {
+			m["private_address"] = j.Nodes[0]
+		}
 	}
 	for name, t := range map[string]time.Time{"started": j.Started, "ended": j.Ended} {
 		if !t.IsZero() {
@@ -259,6 +269,12 @@ func outputsOf(j *Job, w *watched) map[string]any {
 		m["elapsed"] = elapsed.Seconds()
 	} else if !j.Started.IsZero() && j.Ended.After(j.Started) {
 		m["elapsed"] = j.Ended.Sub(j.Started).Seconds()
+	}
+	if cpu := j.Usage.CPU; cpu > 0 {
+		m["cpu_time"] = cpu.Seconds()
+	}
+	if memory := j.Usage.MaxMemory; memory > 0 {
+		m["max_memory"] = memory
 	}
 	if len(j.Tasks) > 0 {
 		tasks := make([]any, len(j.Tasks))

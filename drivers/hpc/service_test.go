@@ -117,3 +117,34 @@ func TestShellDial(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// A service on the cluster and an allocation are there while their nodes are
+// started, and what is hosted on the allocation has its address.
+func TestServiceOnCluster(t *testing.T) {
+	const text = onCluster + `    service:
+      type: hpc.nodes.Job
+      properties: { script: "exec sleep 600", serves: true, tasks: 1 }
+      requirements: [ { host: cluster } ]
+    allocation:
+      type: hpc.nodes.Allocation
+      properties: { nodes: 2, walltime: "00:05:00" }
+      requirements: [ { host: cluster } ]
+  outputs:
+    address: { value: { get_attribute: [ service, private_address ] } }
+    allocated: { value: { get_attribute: [ allocation, private_address ] } }
+    nodes: { value: { get_attribute: [ allocation, nodes_used ] } }
+`
+	b := newBench(t, text, nil, hpc.Config{})
+	require.NoError(t, b.deploy(t.Context()))
+	out := b.outputs(t)
+	require.Regexp(t, `^n[1-3]$`, out["address"])
+	require.Len(t, out["nodes"], 2)
+	require.Equal(t, out["nodes"].([]any)[0], out["allocated"])
+	queue, err := labslurm.Shared(t).Command(t.Context(), "squeue", "-h", "-t", "RUNNING", "-o", "%j %D")
+	require.NoError(t, err)
+	require.Contains(t, queue, "service_0 1\n")
+	require.Contains(t, queue, "allocation_0 2\n")
+	_, err = b.engine.Undeploy(t.Context(), "d1", executor.Options{})
+	require.NoError(t, err)
+	requireEmptyQueue(t)
+}
