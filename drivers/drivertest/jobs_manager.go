@@ -111,13 +111,13 @@ func testArray(b *jobBench) {
 	tag := b.unique("arr") + "-1"
 	other := b.submit(&hpc.JobSpec{Command: []string{"true"}}) // not to be mixed up with it
 	id := b.submit(&hpc.JobSpec{Name: "arr", Tag: tag, WorkDir: b.dir, Array: &hpc.Array{Indexes: "0-4:2", Limit: 1},
-		Script: shell("sleep 1; echo task " + index + "; exit " + index)})
-	waited := false
-	job := b.await(id, func(j *hpc.Job) bool {
-		waited = waited || j.State == hpc.Running && len(j.Tasks) == 3 && j.Tasks[0].State == hpc.Running && !j.Tasks[2].State.Ended()
-		return j.State.Ended()
+		Script: shell("until [ -e seen ]; do sleep 0.1; done; echo task " + index + "; exit " + index)})
+	job := b.await(id, func(j *hpc.Job) bool { // its tasks are seen one by one
+		return j.State == hpc.Running && len(j.Tasks) == 3 && j.Tasks[0].State == hpc.Running && !j.Tasks[1].State.Ended() && !j.Tasks[2].State.Ended()
 	})
-	require.True(b, waited, "its tasks are seen one by one")
+	require.Equal(b, []int{0, 2, 4}, []int{job.Tasks[0].Index, job.Tasks[1].Index, job.Tasks[2].Index})
+	require.NoError(b, os.WriteFile(filepath.Join(b.dir, "seen"), nil, 0o600))
+	job = b.awaitEnd(id)
 	require.Equal(b, []any{id, hpc.Failed, hpc.ExitCode, 2}, []any{job.ID, job.State, job.Cause, job.ExitCode}, "of the first that failed")
 	require.Len(b, job.Tasks, 3)
 	var ids []string
@@ -286,10 +286,12 @@ func testForgotten(b *jobBench) {
 // A server that is away delays, and fails nothing.
 func testServerDown(b *jobBench) {
 	d := b.driver()
-	op := b.operation("down", map[string]any{"script": "echo begun; sleep 1; exit 0"})
+	goAhead := filepath.Join(b.dir, "up")
+	until := "until [ -e '" + goAhead + "' ]; do sleep 0.1; done; "
+	op := b.operation("down", map[string]any{"script": until + "exit 0"})
 	s, err := d.Start(b.Context(), op)
 	require.NoError(b, err)
-	id := b.submit(&hpc.JobSpec{Script: shell("sleep 1; exit 4")})
+	id := b.submit(&hpc.JobSpec{Script: shell(until + "exit 4")})
 	b.Down(b.T)
 	up := false
 	defer func() {
@@ -340,6 +342,7 @@ func testServerDown(b *jobBench) {
 	b.eventually("the submission to wait", func() bool { return log.String() != "" })
 	b.Up(b.T)
 	up = true
+	require.NoError(b, os.WriteFile(goAhead, nil, 0o600))
 	require.Equal(b, executor.Succeeded, b.end(d, s).State)
 	s = <-started
 	require.NoError(b, s.Err)
