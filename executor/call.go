@@ -343,7 +343,8 @@ func (c *call) stop(why error) {
 	case callBackoff, callHeld:
 		c.outcome(Status{State: Canceled, Err: c.lastErr})
 	case callStarting:
-		c.cancel()
+		cancel := c.cancel // of this attempt
+		c.run.whenTold(cancel)
 		c.limitStop()
 	case callRecovering:
 		// What Recover finds running is cancelled then. A Recover that is broken
@@ -372,6 +373,10 @@ func (c *call) limitStop() {
 // cancelHandle cancels what runs in the outside world.
 func (c *call) cancelHandle() {
 	h, turn := c.handle, c.turn
+	c.run.whenTold(func() { c.cancelOutside(h, turn) })
+}
+
+func (c *call) cancelOutside(h Handle, turn int) {
 	c.run.aside.do(func() {
 		ctx, cancel := context.WithTimeout(c.run.opsCtx, c.run.eng.cfg.CancelGrace)
 		defer cancel()

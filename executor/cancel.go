@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -22,6 +24,12 @@ const CauseCanceled = "canceled"
 // A run that no engine works on, since its process ended, is ended by this one,
 // which needs the same drivers for it: then it has ended when Cancel returns.
 // One whose lease goes on for a while ends as soon as somebody resumes it.
+//
+// That a run is being cancelled is journaled before anything is stopped
+// (CancelAsked), for the end of a context too. Where the process ends in the
+// middle of it, the next Resume, Cancel or other call for the deployment does
+// not go on with the run but stops what is left of it and records its end; that
+// Resume returns an error of code Canceled, and the one after it goes on.
 //
 // The error has code NotFound for an unknown deployment or run, and
 // FailedPrecondition where no run goes on.
@@ -84,6 +92,49 @@ func (s *session) end(ctx context.Context, run string) error {
 		return err
 	}
 	return s.settle(ctx, canceledBy(s.eng.cfg.Owner))
+}
+
+// signalMark is the kind of a signal that a resumed run leaves for itself: what
+// was asked for before it has been read when it comes back.
+const signalMark = "mark"
+
+// unfinishedCancel tells whether the run that is resumed was being cancelled, or
+// was to be, when its process ended: then the context is cancelled because of
+// that. told is whether the journal has it.
+func (s *session) unfinishedCancel(ctx context.Context, h *history) (_ context.Context, told bool, err error) {
+	why := h.canceled
+	if why == "" && ctx.Err() == nil && s.last.Status == state.RunRunning {
+		if why, err = s.askedToCancel(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	if why == "" {
+		return ctx, false, nil
+	}
+	canceled, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	cancel(errors.New(why))
+	return canceled, h.canceled != "", nil
+}
+
+// askedToCancel reads what was asked of the last run while nobody listened.
+func (s *session) askedToCancel(ctx context.Context) (why string, err error) {
+	id, run, store := s.live.id, s.last.ID, s.eng.cfg.Store
+	mark := &state.Signal{Kind: signalMark, Run: run, From: s.eng.cfg.Owner + "#" + strconv.FormatUint(s.lease.current().Token, 10)}
+	if err := store.Signal(ctx, id, mark); err != nil {
+		return "", err
+	}
+	for signal, err := range store.Signals(ctx, id, 0) {
+		switch {
+		case err != nil:
+			return "", err
+		case signal.Run != run:
+		case signal.Kind == state.SignalCancel:
+			return canceledBy(signal.From).Error(), nil
+		case signal.Kind == signalMark && signal.From == mark.From:
+			return "", nil
+		}
+	}
+	return "", ctx.Err()
 }
 
 func canceledBy(who string) error { return fmt.Errorf("canceled by %s", who) }

@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,5 +99,83 @@ func (l *losing) RenewLease(ctx context.Context, lease state.Lease, ttl time.Dur
 		return (&forgetful{}).RenewLease(ctx, lease, ttl)
 	default:
 		return l.Store.RenewLease(ctx, lease, ttl)
+	}
+}
+
+// deaf are jobs whose first Cancel is not heard: the engine's process is as good
+// as dead when it asks.
+type deaf struct {
+	*jobs
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (d *deaf) Cancel(ctx context.Context, h executor.Handle) error {
+	first := false
+	d.once.Do(func() { first = true; close(d.asked) })
+	if first {
+		return nil
+	}
+	return d.jobs.Cancel(ctx, h)
+}
+
+// A process that ends in the middle of a cancel, or before it has heard of one:
+// resume ends the cancel, and the resume after it goes on with the run.
+func TestCancelIsEndedAfterACrash(t *testing.T) {
+	t.Parallel()
+	for _, heard := range []bool{true, false} {
+		stores(t, func(t *testing.T, store state.Store) {
+			driver := &deaf{jobs: newJobs(), asked: make(chan struct{})}
+			driver.started = make(chan string, 1)
+			running := make(chan struct{}, 10)
+			first := newEngine(t, executor.Config{Store: &losing{store, driver.asked}, Drivers: []executor.Driver{driver}, Owner: "first",
+				LeaseTTL: 300 * time.Millisecond, Observe: func(ev executor.Event) {
+					if ev.Kind == executor.OperationRunning {
+						running <- struct{}{}
+					}
+				}})
+			done := make(chan error, 1)
+			go func() {
+				_, err := first.Deploy(t.Context(), executor.Request{Deployment: "y", Archive: template(t, things(2, creates, chain))})
+				done <- err
+			}()
+			<-driver.started
+			<-running
+			by := "first"
+			if heard {
+				require.NoError(t, first.Cancel(t.Context(), "y", ""))
+			} else {
+				driver.once.Do(func() { close(driver.asked) })
+			}
+			require.Equal(t, executor.FailedPrecondition, executor.CodeOf(<-done))
+			if !heard {
+				by = "somebody"
+				require.NoError(t, store.Signal(t.Context(), "y", &state.Signal{Kind: state.SignalCancel, Run: "run-1", From: by}))
+			}
+
+			second := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, Owner: "second"})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			result, err := second.Resume(ctx, "y", executor.Options{})
+			require.Equal(t, executor.CodeCanceled, executor.CodeOf(err), err)
+			require.ErrorContains(t, err, "canceled by "+by)
+			require.Equal(t, state.RunCanceled, result.Run.Status)
+			for _, j := range driver.jobs.jobs {
+				require.Equal(t, executor.Canceled, j.state)
+			}
+			driver.endAt(1)
+			driver.started = nil
+			_, err = second.Resume(t.Context(), "y", executor.Options{})
+			require.NoError(t, err)
+			requireDeployed(t, second, "y")
+			asked := 0
+			for entry, err := range store.Journal(t.Context(), "y", 0) {
+				require.NoError(t, err)
+				if entry.Kind == string(executor.CancelAsked) {
+					asked++
+				}
+			}
+			require.Equal(t, 1, asked)
+		})
 	}
 }

@@ -1,20 +1,32 @@
 package executor_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
+// postgresServer is the PostgreSQL of the tests that need one. It does not sync:
+// what they end abruptly is processes, not the machine.
+var postgresServer = lab.SharedPostgres{Options: lab.PostgresOptions{NoSync: true}}
+
 func TestMain(m *testing.M) {
 	if what := os.Getenv(killChild); what != "" {
 		os.Exit(killMain(what))
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	postgresServer.Close()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 const webAndDatabase = `

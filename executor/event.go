@@ -12,6 +12,9 @@ const (
 	// RunStarted and RunEnded frame a run. RunEnded has Err where it failed.
 	RunStarted EventKind = "run-started"
 	RunEnded   EventKind = "run-ended"
+	// CancelAsked: the run is being cancelled (Err says why). It is journaled
+	// before anything is stopped, so that Resume ends the cancel after a crash.
+	CancelAsked EventKind = "cancel-asked"
 	// StateChanged: Instance went into State.
 	StateChanged EventKind = "state-changed"
 	// OperationStarted is journaled before the side effect (the intent).

@@ -21,12 +21,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/local"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/failpoint"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
+	"github.com/seed-a4fd30b5/orchestrator/state/postgres"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 	"github.com/stretchr/testify/require"
 )
@@ -36,14 +38,15 @@ var kills = flag.Int("kills", 0, "how many processes TestKill kills at random; 0
 
 // The stages of a deployment's life in the kill test.
 const (
-	stageCancel   = "cancel" // deploy, and cancel when something runs
-	stageDeploy   = "deploy" // or go on
+	stageRollback = "rollback" // deploy what fails, and take it back
+	stageCancel   = "cancel"   // deploy, and cancel when something runs: see killCase.cancel
+	stageDeploy   = "deploy"   // or go on
 	stageUpdate   = "update"
 	stageUndeploy = "undeploy"
 	stageDelete   = "delete"
 )
 
-var stages = []string{stageCancel, stageDeploy, stageUpdate, stageUndeploy, stageDelete}
+var stages = []string{stageRollback, stageCancel, stageDeploy, stageUpdate, stageUndeploy, stageDelete}
 
 // killCase is what the child process is told, in the variable killChild.
 type killCase struct {
@@ -52,6 +55,9 @@ type killCase struct {
 	// Failpoint says where to die: "NAME=N"; empty for nowhere.
 	Failpoint string
 	LeaseTTL  time.Duration
+	// Postgres is the URL of the server, where the store is there: in the schema
+	// of the same name as the deployment's folder.
+	Postgres, Schema string
 }
 
 const killChild = "ORCHESTRATOR_TEST_KILL"
@@ -104,8 +110,15 @@ topology_template:
 		}
 		b.WriteString(" }\n")
 	}
+	if version == failingVersion {
+		fmt.Fprintf(&b, "    bad:\n      type: Thing\n      properties: { version: 1 }\n"+
+			"      requirements: [ { dependency: n0 } ]\n      interfaces: { Standard: { operations: { create: do.fail } } }\n")
+	}
 	return b.String()
 }
+
+// failingVersion is the version of the template that has a node which fails.
+const failingVersion = 0
 
 // killScript is a real script of drivers/local.
 const killScript = `say() { echo "$1 $TOSCA_RUN/$TOSCA_STEP $TOSCA_ATTEMPT sh" >>"$WITNESS"; }
@@ -117,7 +130,7 @@ say end
 
 func killArchive(seed uint64, version int) (*csar.Archive, error) {
 	files := fstest.MapFS{"service.yaml": {Data: []byte(killTemplate(seed, version))}, "do.sh": {Data: []byte(killScript)}}
-	for _, kind := range kinds[:4] {
+	for _, kind := range append(kinds[:4:4], "fail") {
 		files["do."+kind] = &fstest.MapFile{Data: []byte(kind)}
 	}
 	return csar.FromFS(files, "service.yaml")
@@ -129,8 +142,20 @@ func killDrivers(socket, dir string) []executor.Driver {
 	return []executor.Driver{
 		batchDriver{of("batch")}, batchDriver{of("queue")},
 		executor.Sync(remembered{callRunner{of("call")}}), executor.Sync(callRunner{of("blind")}),
+		executor.Sync(failRunner{}),
 		local.New(local.Config{WorkDir: dir, Env: map[string]string{"WITNESS": filepath.Join(dir, "witness")}}),
 	}
+}
+
+// failRunner is for operations that fail.
+type failRunner struct{}
+
+func (failRunner) Name() string { return "fail" }
+func (failRunner) Accepts(op *executor.Operation) bool {
+	return op.Primary != nil && op.Primary.Path == "do.fail"
+}
+func (failRunner) Run(context.Context, *executor.Operation) (map[string]any, error) {
+	return nil, errors.New("it fails always")
 }
 
 // TestMain is the child process of TestKill where that has started it.
@@ -149,7 +174,7 @@ func killMain(what string) int {
 
 // child takes a deployment through one stage, as far as it comes.
 func (c killCase) child(ctx context.Context) error {
-	store, err := bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: 10 * time.Second})
+	store, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,15 +199,43 @@ func (c killCase) child(ctx context.Context) error {
 	}
 }
 
+// open opens the store, and ends the leases of the processes before, which are
+// dead.
+func (c killCase) open(ctx context.Context) (closingStore, error) {
+	if c.Postgres == "" {
+		return bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: 10 * time.Second})
+	}
+	conn, err := pgx.Connect(ctx, c.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	store, err := postgres.Open(ctx, c.Postgres, &postgres.Options{Schema: c.Schema, Poll: 20 * time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	if _, err = conn.Exec(ctx, "UPDATE "+c.Schema+".deployments SET lease_token = NULL, lease_owner = NULL, lease_expires = NULL"); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+// closingStore is a store that can be closed.
+type closingStore interface {
+	state.Store
+	Close() error
+}
+
 // takeStage makes an engine and does what is left to do of the stage.
 func (c killCase) takeStage(ctx context.Context, store state.Store, socket string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cfg := executor.Config{Store: store, Drivers: killDrivers(socket, c.Dir), PollInterval: 5 * time.Millisecond, LeaseTTL: c.LeaseTTL}
+	var e *executor.Engine
 	if c.Stage == stageCancel {
 		cfg.Observe = func(ev executor.Event) {
 			if ev.Kind == executor.OperationRunning {
-				cancel()
+				c.cancel(ctx, e, store, ev.Run, cancel)
 			}
 		}
 	}
@@ -192,6 +245,40 @@ func (c killCase) takeStage(ctx context.Context, store state.Store, socket strin
 	}
 	_, err = c.doStage(ctx, e, store)
 	return errors.Join(err, e.Close())
+}
+
+// cancel cancels the run in one of three ways: by the end of the context, by
+// the engine, or by a signal in the store, as another process does it. Then
+// the file "signalled" tells that the signal was on disk.
+func (c killCase) cancel(ctx context.Context, e *executor.Engine, store state.Store, run string, end func()) {
+	switch c.Seed % 3 {
+	case 0:
+		end()
+	case 1:
+		_ = e.Cancel(ctx, "x", run) // it may have ended, or be canceled already
+	default:
+		if store.Signal(ctx, "x", &state.Signal{Kind: state.SignalCancel, Run: run, From: "another"}) == nil {
+			_ = os.WriteFile(filepath.Join(c.Dir, "signalled"), nil, 0o600)
+		}
+	}
+}
+
+// cancelDue tells that a run which goes on was to be cancelled.
+func (c killCase) cancelDue(ctx context.Context, store state.Store, run *state.Run) (bool, error) {
+	if run.Status != state.RunRunning {
+		return false, nil
+	}
+	_, err := os.Stat(filepath.Join(c.Dir, "signalled"))
+	due := err == nil
+	for entry, err := range store.Journal(ctx, "x", 0) {
+		if err != nil {
+			return false, err
+		}
+		if entry.Run == run.ID && entry.Kind == string(executor.CancelAsked) {
+			due = true
+		}
+	}
+	return due, nil
 }
 
 func (c killCase) doStage(ctx context.Context, e *executor.Engine, store state.Store) (*executor.Result, error) {
@@ -219,17 +306,32 @@ func (c killCase) doStage(ctx context.Context, e *executor.Engine, store state.S
 		kind = stageDeploy
 	}
 	switch {
-	case c.Stage == stageCancel && last.Status != "" && last.Status != state.RunRunning:
+	case c.Stage == stageCancel && last.Kind == kind && last.Status != state.RunRunning:
 		return nil, nil
 	case last.Kind == kind && last.Status == state.RunSucceeded:
 		return nil, nil
-	case last.Kind == kind:
+	case c.Stage == stageRollback && last.ID != "":
+		r, err := e.Resume(ctx, "x", executor.Options{OnFailure: executor.Continue})
+		return r, c.rolledBack(ctx, store, err)
+	case c.Stage == stageCancel && last.Kind == kind:
+		due, err := c.cancelDue(ctx, store, last)
+		if err != nil {
+			return nil, err
+		}
 		r, err := e.Resume(ctx, "x", executor.Options{})
+		if code := executor.CodeOf(err); due && code != executor.CodeCanceled && code != executor.FailedPrecondition {
+			return r, fmt.Errorf("the run went on, though it was to be cancelled: %v", err)
+		}
 		return r, c.cancelIsRight(err)
+	case last.Kind == kind:
+		return e.Resume(ctx, "x", executor.Options{})
 	}
 	version := 1
-	if c.Stage == stageUpdate {
+	switch c.Stage {
+	case stageUpdate:
 		version = 2
+	case stageRollback:
+		version = failingVersion
 	}
 	archive, err := killArchive(c.Seed, version)
 	if err != nil {
@@ -239,6 +341,9 @@ func (c killCase) doStage(ctx context.Context, e *executor.Engine, store state.S
 	switch c.Stage {
 	case stageUpdate:
 		r, err = e.Update(ctx, executor.Request{Deployment: "x", Archive: archive})
+	case stageRollback:
+		r, err = e.Deploy(ctx, executor.Request{Deployment: "x", Archive: archive, Rollback: true, OnFailure: executor.Continue})
+		return r, c.rolledBack(ctx, store, err)
 	case stageUndeploy:
 		r, err = e.Undeploy(ctx, "x", executor.Options{})
 	default:
@@ -252,6 +357,25 @@ func (c killCase) doStage(ctx context.Context, e *executor.Engine, store state.S
 func (c killCase) cancelIsRight(err error) error {
 	code := executor.CodeOf(err)
 	if c.Stage == stageCancel && (code == executor.CodeCanceled || code == executor.CodeFailed) {
+		return nil
+	}
+	return err
+}
+
+// rolledBack takes it for right that a deploy failed, if that was taken back.
+func (c killCase) rolledBack(ctx context.Context, store state.Store, err error) error {
+	if executor.CodeOf(err) != executor.CodeFailed {
+		return err
+	}
+	record, failed := store.Deployment(ctx, "x")
+	if failed != nil {
+		return failed
+	}
+	last, failed := store.Run(ctx, "x", record.Run)
+	if failed != nil {
+		return failed
+	}
+	if last.Kind == "rollback" && last.Status == state.RunSucceeded {
 		return nil
 	}
 	return err
@@ -315,8 +439,8 @@ func (k *killed) run(how string) bool {
 	return false
 }
 
-func (k *killed) open() state.Store {
-	s, err := bolt.Open(filepath.Join(k.c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: 10 * time.Second})
+func (k *killed) open() closingStore {
+	s, err := k.c.open(k.t.Context())
 	require.NoError(k.t, err)
 	k.t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -521,9 +645,10 @@ func TestKillAtFailpoints(t *testing.T) {
 		}
 	})
 	for i, point := range failpoint.All() {
-		// Whether something runs that can be cancelled is a matter of luck.
+		// Whether something runs that can be cancelled is a matter of luck, and a
+		// deployment is created in the first stage only: now in the other half.
 		for try := 1; try <= 5 && deaths[point.String()] == 0; try++ {
-			live(t, i, point, uint64(i+100*try))
+			live(t, i+try, point, uint64(i+100*try))
 		}
 		require.Positive(t, deaths[point.String()], "no process came to %s", point)
 	}
@@ -533,8 +658,26 @@ func TestKillAtFailpoints(t *testing.T) {
 // thousand is killed by
 //
 //	go test ./executor -run 'TestKill$' -kills 1000 -timeout 60m
+//	go test ./executor -run TestKillPostgres -kills 300 -timeout 60m
 func TestKill(t *testing.T) {
 	t.Parallel()
+	killAtRandom(t, func(*killed) {})
+}
+
+// The same with the state in PostgreSQL.
+func TestKillPostgres(t *testing.T) {
+	t.Parallel()
+	url := postgresServer.Get(t).URL
+	killAtRandom(t, func(k *killed) {
+		k.c.Postgres, k.c.Schema = url, fmt.Sprintf("kill_%d", schemas.Add(1))
+	})
+}
+
+// schemas counts the schemas of the tests' PostgreSQL.
+var schemas atomic.Int64
+
+// killAtRandom kills at random; where sets the store.
+func killAtRandom(t *testing.T, where func(*killed)) {
 	want := *kills
 	if want == 0 {
 		want = 20
@@ -552,7 +695,7 @@ func TestKill(t *testing.T) {
 					deployments.Add(1)
 					all := failpoint.All()
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
-						newKilled(t, seed, func(_ string, child int) string {
+						k := newKilled(t, seed, func(_ string, child int) string {
 							switch {
 							case child == 4:
 								return ""
@@ -560,7 +703,9 @@ func TestKill(t *testing.T) {
 								return fmt.Sprintf("%s=%d", all[rand.IntN(len(all))], 1+rand.IntN(6))
 							}
 							return "random"
-						}, random).live()
+						}, random)
+						where(k)
+						k.live()
 					})
 				}
 			})

@@ -13,6 +13,9 @@ import (
 // history is what the journal tells of a run.
 type history struct {
 	begin entryData
+	// canceled is why the run was being cancelled when its process ended; empty
+	// where it was not, or has come to its end.
+	canceled string
 	// steps by step ID
 	steps map[string]*stepHistory
 }
@@ -44,8 +47,13 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 		if err != nil {
 			return nil, err
 		}
-		if EventKind(entry.Kind) == RunStarted {
+		switch EventKind(entry.Kind) {
+		case RunStarted:
 			h.begin = data
+		case CancelAsked:
+			h.canceled = data.Err
+		case RunEnded:
+			h.canceled = ""
 		}
 		if entry.Step == "" {
 			continue

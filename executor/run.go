@@ -43,6 +43,8 @@ type run struct {
 	failures   []*OperationError
 	cause      int   // the step whose failure stopped the run, -1
 	canceled   error // why the run was cancelled
+	cancelTold bool  // the journal has it that the run is cancelled
+	untold     []func()
 	lost       error // why nothing may be written any more
 	finishing  bool  // the end is in the batch
 	inbox      *inbox
@@ -370,15 +372,36 @@ func (r *run) skip(i, cause int) {
 }
 
 // cancel stops the run: running operations are cancelled, the rest is skipped.
+// The journal has the intent before anything is stopped in the outside world.
 func (r *run) cancel(why error) {
 	if r.canceled != nil || r.finishing || r.lost != nil {
 		return
 	}
 	r.canceled = why
+	if !r.cancelTold {
+		r.emit(Event{Kind: CancelAsked, Err: why.Error()}, entryData{})
+		r.batch.then = append(r.batch.then, func() {
+			r.cancelTold = true
+			for _, f := range r.untold {
+				f()
+			}
+			r.untold = nil
+		})
+	}
 	r.halt(-1)
 	for _, c := range r.activeCalls() {
 		c.stop(why)
 	}
+}
+
+// whenTold calls f, which stops something: at once, unless the run is cancelled
+// and the journal does not have that yet.
+func (r *run) whenTold(f func()) {
+	if r.canceled == nil || r.cancelTold {
+		f()
+		return
+	}
+	r.untold = append(r.untold, f)
 }
 
 // setState changes the state of an instance. The step is given where the state

@@ -228,10 +228,14 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	if err := h.settings(s.eng.vault, &set); err != nil {
 		return nil, err
 	}
+	ctx, told, err := s.unfinishedCancel(ctx, h)
+	if err != nil {
+		return nil, err
+	}
 	rec := *s.last
 	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
-	r.batch.head = true
+	r.batch.head, r.cancelTold = true, told
 	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Cause: h.begin.Cause, Detail: "resumed"}, entryData{
 		Trace: r.startSpan(ctx, h.begin.Trace), Old: h.begin.Old, Rollback: h.begin.Rollback,
 		Arguments: h.begin.Arguments, Notification: h.begin.Notification,
