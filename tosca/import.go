@@ -95,7 +95,12 @@ func (r *reader) follow(d *document, item *yamlx.Node) {
 		d.wrongShape(item, "an import", "a file name, or a map with the keyname "+d.v.importFile)
 		return
 	}
-	d.fields(spec, "import")
+	for _, f := range spec.Fields {
+		// Files of all versions may import what is built in, such as "hpc".
+		if f.Key.Text != "profile" || builtinProfile(f.Value.Text) == nil || d.v.v2() {
+			d.keyname(f.Key, "import")
+		}
+	}
 	target, named, repo := either(spec, "file", "url"), spec.Get("profile"), spec.Get("repository")
 	imp := docImport{prefix: d.text(either(spec, "namespace_prefix", "namespace"), "the namespace")}
 	switch {
