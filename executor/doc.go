@@ -57,20 +57,40 @@
 //
 // # How it is proved
 //
+// What Resume does depends on the last thing that was written before the crash:
+//
+//	no intent                     the operation is started
+//	intent, Start not called      Recover says "not started": it is started
+//	intent, in or behind Start    Recover finds it: it is followed, or its outcome recorded
+//	the same, not to be found     outcome unknown: fails, unless it may be run again
+//	the same, driver unreachable  Resume fails, and the next one asks again
+//	handle                        Poll is asked after it; Start is not called again
+//	it ended, no outcome          as with the handle: the outcome is recorded once
+//	outcome                       it stays as it is
+//	waiting for the next attempt  the next attempt is started
+//	begun behind one that goes on as with the handle: both wait outside
+//	cancel asked for              what runs is stopped, the run ends as canceled
+//	rollback begun                it goes on
+//	lease lost, process alive     its writes are refused: nothing of it counts
+//
 // TestKillAtFailpoints kills processes at every write of the engine to its store
-// and at every call of a driver, before and behind it; TestKill at random moments.
-// Each takes generated deployments through deploy, cancel, update, undeploy and
-// delete on the bolt store, with jobs of a batch system, calls of a service and
-// real scripts, whose deeds are in a witness. The tests check that nothing of the
-// plans was lost, nothing repeated after success, nothing left running that no
-// record knows of, that the order was kept and that the state is that of a run
-// without a crash. A few dozen processes are killed by go test, the thousand by
+// and at every call of a driver, before and behind it; TestKill and
+// TestKillPostgres at random moments. Each takes generated deployments through
+// rollback, cancel, deploy, update, undeploy and delete, with jobs of a batch
+// system, calls of a service and real scripts, whose deeds are in a witness. The
+// tests check that nothing of the plans was lost, nothing repeated after success,
+// nothing left running that no record knows of, that the order was kept and that
+// the state is that of a run without a crash. TestCrashAtEveryCommit,
+// TestCrashInChain, TestRollbackSurvivesCrash, TestCancelIsEndedAfterACrash,
+// TestLostOperations, TestUnansweredRecover and TestPausedEngineIsFenced show the
+// lines of the table one by one. A few dozen processes are killed by go test, the
+// thousand by
 //
-//	go test ./executor -run TestKill -kills 1000 -timeout 60m
+//	go test ./executor -v -run 'TestKill$' -kills 1000 -timeout 60m
+//	go test ./executor -v -run TestKillPostgres -kills 300 -timeout 60m
 //
-// The last time, in 3 minutes on 2 busy cores: 153 deployments, 1012 kills at
-// random and two at every failpoint in each stage; lost 0, repeated after success 0,
-// orphans 0.
+// The last time, on 2 cores: 222 deployments with 1007 kills on bolt and 52
+// with 306 on PostgreSQL; lost 0, repeated after success 0, orphans 0.
 //
 // # Seeing
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
 	"github.com/seed-a4fd30b5/orchestrator/state/memory"
+	"github.com/seed-a4fd30b5/orchestrator/state/postgres"
 	"github.com/stretchr/testify/require"
 )
 
@@ -250,6 +251,26 @@ func stores(t *testing.T, test func(t *testing.T, s state.Store)) {
 		t.Cleanup(func() { _ = s.Close() })
 		test(t, s)
 	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		n := &networked{schema: fmt.Sprintf("engine_%d", schemas.Add(1))}
+		n.Store = n.connect(t)
+		test(t, n)
+	})
+}
+
+// networked is a store that programs on several machines share.
+type networked struct {
+	*postgres.Store
+	schema string
+}
+
+// connect returns the store for another program.
+func (n *networked) connect(t *testing.T) *postgres.Store {
+	s, err := postgres.Open(t.Context(), postgresServer.Get(t).URL, &postgres.Options{Schema: n.schema, Poll: 20 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 // returns makes operations return outputs, by "instance.operation".

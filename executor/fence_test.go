@@ -46,7 +46,8 @@ type fenced struct {
 	engine        *executor.Engine // the second
 }
 
-// takeOver makes a fenced deployment. The second engine knows both jobs.
+// takeOver makes a fenced deployment. The second engine knows both jobs, and has
+// a connection of its own to a networked store.
 func takeOver(t *testing.T, s state.Store) *fenced {
 	driver := newJobs()
 	driver.started = make(chan string, 10)
@@ -69,6 +70,9 @@ func takeOver(t *testing.T, s state.Store) *fenced {
 	close(f.store.paused)
 
 	resumed := make(chan struct{})
+	if n, ok := s.(*networked); ok {
+		s = n.connect(t)
+	}
 	f.engine = newEngine(t, executor.Config{Store: s, Drivers: []executor.Driver{driver}, Owner: "second",
 		Observe: func(ev executor.Event) {
 			if ev.Kind == executor.RunStarted {
@@ -162,6 +166,9 @@ func TestSecondEngineIsRefused(t *testing.T) {
 			ended <- err
 		}()
 		job := <-driver.started
+		if n, ok := s.(*networked); ok {
+			s = n.connect(t)
+		}
 		second := newEngine(t, executor.Config{Store: s, Drivers: []executor.Driver{driver}, Owner: "second"})
 		tries := map[string]func() error{
 			"deploy": func() error {

@@ -136,7 +136,14 @@ func (r *REST) call(ctx context.Context, method, path string, body any) (map[str
 	if err != nil {
 		return nil, executor.MarkRetryable(&errs.Error{Code: errs.Unavailable, Op: op, Subject: subject, Err: err})
 	}
-	return understand(op, subject, response.StatusCode, text)
+	answered, err := understand(op, subject, response.StatusCode, text)
+	if busy := response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable; busy && err != nil {
+		// What stands in front of slurmrestd may say when to come back.
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		return nil, executor.MarkRetryableAfter(&errs.Error{Code: errs.Unavailable, Op: op, Subject: subject, Err: errors.New(http.StatusText(response.StatusCode))},
+			time.Duration(seconds)*time.Second)
+	}
+	return answered, err
 }
 
 // maxAnswer bounds how many bytes an answer may have.

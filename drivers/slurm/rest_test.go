@@ -116,3 +116,18 @@ func TestRESTLaterVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []*hpc.Queue{{Name: "p", Enabled: true, Started: true, MaxWalltime: time.Hour, Nodes: 5}}, queues)
 }
+
+// A gateway in front of slurmrestd says when it is worth another try.
+func TestRESTRetryAfter(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+	m, err := slurm.NewREST(slurm.RESTOptions{URL: server.URL})
+	require.NoError(t, err)
+	_, err = m.Nodes(t.Context())
+	require.Equal(t, executor.Unavailable, executor.CodeOf(err))
+	require.Equal(t, 7*time.Second, executor.RetryAfter(err))
+}
