@@ -96,6 +96,7 @@ func (c *checker) node(n *NodeTemplate) {
 		c.calls(rel, r.Relationship.Properties)
 		c.calls(rel, r.Relationship.Attributes)
 		c.operations(rel, r.Relationship.Interfaces)
+		c.leftOut(rel)
 		c.interfaces(r.Relationship.Interfaces)
 	}
 }
@@ -141,9 +142,7 @@ func (c *checker) value(k callChecker, v *Value, want *Schema) {
 }
 
 // operations checks the calls in inputs. Operations without an implementation
-// never evaluate theirs. What a relationship type says of its source or target
-// is a warning: published types have operations that no lifecycle runs, with
-// inputs that no deployment could evaluate.
+// never evaluate theirs.
 func (c *checker) operations(self Entity, list []*Interface) {
 	for _, i := range list {
 		for _, op := range i.Operations {
@@ -151,24 +150,12 @@ func (c *checker) operations(self Entity, list []*Interface) {
 				continue
 			}
 			c.artifactCalls(self, op.Implementation)
-			if self.Relationship == nil {
-				c.calls(self, op.Inputs)
-				c.missingInputs(self.Node, op)
+			if self.Relationship != nil {
+				c.relationshipInputs(self, op)
 				continue
 			}
-			for _, in := range op.Inputs {
-				if _, static := in.Value.Static(); static {
-					continue
-				}
-				faults := sink{}
-				c.value(callChecker{self: self, sink: &faults}, in.Value, in.Schema)
-				for _, f := range faults.list {
-					if in.Default {
-						f.Severity = Warning
-					}
-					c.s.list = append(c.s.list, f)
-				}
-			}
+			c.calls(self, op.Inputs)
+			c.missingInputs(self.Node, op)
 		}
 	}
 }
@@ -242,7 +229,7 @@ func (c *checker) artifact(a *Artifact, sev Severity) {
 	dia.Suggestion = neighbour(c.fsys, a.Path)
 	dia.Detail = "Paths are relative to the file that declares them; a leading / means the root of the archive."
 	if sev == Warning {
-		dia.Detail += " No node uses the type that declares it."
+		dia.Detail += " Nothing that is deployed uses it."
 	}
 }
 

@@ -86,6 +86,7 @@ const (
 	codeSubstitutionCycle    = "substitution-cycle"
 	codeUnmappedInput        = "unmapped-input"
 	codeNameClash            = "requirement-and-capability"
+	codeLeftOut              = "operation-left-out"
 	codeUnsupported          = "unsupported"
 	codeBadFunction          = "bad-function"
 	codeNotBoolean           = "not-boolean"

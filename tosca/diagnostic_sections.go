@@ -63,6 +63,7 @@ var sections = map[string]struct{ v2, v13 string }{
 	codeNothingSelected:      {"7.2.1", "3.4.3"},
 	codeNullValue:            {"9.5", "3.6.11"},
 	codeOddCondition:         {"", "3.6.25"},
+	codeLeftOut:              {"11.5", "3.6.17"},
 	codeOddImport:            {"6.8.1", "3.6.8"},
 	codeOtherRelationship:    {"8.5.2", "3.8.2"},
 	codeEscape:               {"6.8.1", "3.6.8"},

@@ -24,7 +24,8 @@ import (
 // and add_source on the target: so an operation on the target sees a source
 // that exists. A node is "started" behind the last of these, so that a plan
 // made after a crash misses none. Where a target is started again under a
-// source that is started already, target_changed is called on the source.
+// source that is started already, target_changed is called on the source. What
+// is in RelationshipTemplate.LeftOut takes no step.
 //
 // Only what has an implementation, or is claimed (see Options), takes a step. A
 // node that a service substitutes has no operations of its own: it is started

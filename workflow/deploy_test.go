@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -81,6 +82,25 @@ func TestDeploy(t *testing.T) {
 			require.Empty(t, plan.Remove)
 		})
 	}
+}
+
+func TestDeployLeavesOutWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	job, cluster := node("job"), node("cluster")
+	requires(job, "host", cluster, "post_configure_source", "add_target", "add_source", "remove_target")
+	// tosca.Load lists no others than these; a plan trusts the list.
+	job.Requirements[0].Relationship.LeftOut = []string{"add_source", "remove_target"}
+	plan, err := workflow.Deploy(service(cluster, job), nil, workflow.Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"cluster_0.started >started",
+		"job_0--cluster_0--host.0.Configure.post_configure_source @job_0 < cluster_0.started",
+		"job_0--cluster_0--host.0.Configure.add_target @job_0 < job_0--cluster_0--host.0.Configure.post_configure_source",
+		"job_0.started >started < job_0--cluster_0--host.0.Configure.add_target",
+	}, lines(plan))
+	plan, err = workflow.Undeploy(service(cluster, job), workflow.Current{"cluster_0": "started", "job_0": "started"}, workflow.Options{})
+	require.NoError(t, err)
+	require.NotContains(t, strings.Join(lines(plan), "\n"), "remove_target")
 }
 
 func TestDeployNamesTheCycle(t *testing.T) {

@@ -137,7 +137,7 @@ func relationships(n *tosca.NodeTemplate) []relationship {
 // callRelationship adds the call of an operation of the Configure interface on
 // the given side, if it is implemented, and tells its index.
 func (p *planner) callRelationship(r relationship, operation, subject string, after []int) (int, bool) {
-	if !implemented(r.iface, operation) {
+	if !implemented(r.iface, operation) || slices.Contains(r.Requirement.Relationship.LeftOut, operation) {
 		return 0, false
 	}
 	return p.add(Step{
