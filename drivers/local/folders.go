@@ -60,11 +60,29 @@ func (f *folders) remembers() bool { return survives && !strings.HasSuffix(f.boo
 
 // make makes the folder, and notes since when it has been there.
 func (f *folders) make() error {
-	if f.since().IsZero() {
-		if err := f.create(); err != nil {
-			return &errs.Error{Code: errs.FailedPrecondition, Op: "make a folder for operations in", Subject: filepath.Dir(f.account), Err: err,
-				Hint: "it must belong to this account and be closed to others; remove it, or set another WorkDir"}
-		}
+	err := f.private()
+	if err == nil {
+		_, err = os.Lstat(f.sinceFile())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = f.create()
+	}
+	if err != nil {
+		return &errs.Error{Code: errs.FailedPrecondition, Op: "make a folder for operations in", Subject: filepath.Dir(f.account), Err: err,
+			Hint: "it must belong to this account and be closed to others; remove it, or set another WorkDir"}
+	}
+	return nil
+}
+
+// private tells why the folder of the account, if it is there, may not be used:
+// others may write to the folder for temporary files, and may have been first.
+func (f *folders) private() error {
+	info, err := os.Lstat(f.account)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || !ownedByUs(info) || survives && info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s is not a folder of this account alone", f.account)
 	}
 	return nil
 }
@@ -73,13 +91,8 @@ func (f *folders) create() error {
 	if err := os.Mkdir(f.account, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// Others may write to the folder for temporary files, and may have been first.
-	info, err := os.Lstat(f.account)
-	if err != nil {
+	if err := f.private(); err != nil {
 		return err
-	}
-	if !info.IsDir() || !ownedByUs(info) || survives && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s is not a folder of this account alone", f.account)
 	}
 	if err := os.Mkdir(f.boot, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

@@ -256,7 +256,7 @@ func (r *runner) command(job *script.Job, l layout, lock *os.File) (*exec.Cmd, e
 	words := append([]string{program}, job.Command[1:]...)
 	cmd := &exec.Cmd{Path: program, Args: words, Env: env, Dir: l.work()}
 	if survives {
-		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", wrapper, l.dir}, words...)
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", wrapper, "sh"}, words...)
 		cmd.ExtraFiles = []*os.File{lock} // descriptor 3
 	}
 	ownGroup(cmd)

@@ -17,15 +17,18 @@ import (
 )
 
 // wrapper runs a script, whose words are its arguments, and leaves its exit code
-// in the operation's folder ($0) for when the process that started it is gone.
-// Descriptor 3 is the lock, which it holds as long as it lives; the script does
-// not get it, so that what stays in the background does not keep it.
+// for when the process that started it is gone. Descriptor 3 is the lock, which
+// it holds as long as it lives; the script does not get it, so that what stays
+// in the background does not keep it. What the file has tells how far the script
+// is: nothing until it begins, then a line with the wrapper's process number,
+// and behind that one with the exit code. It is one file because each costs as
+// much as a good part of a process.
 const wrapper = `trap : TERM INT HUP
-echo $$ >"$0/pid" || exit
+echo $$ >&3 || exit
 exec 4>&2 2>/dev/null
 "$@" 2>&4 3>&- 4>&-
 code=$?
-echo $code >"$0/exit"
+echo $code >&3
 exit $code`
 
 // phase is how far an operation is, as its folder tells.
@@ -59,21 +62,37 @@ func (l layout) look() (phase, int, error) {
 	if !free {
 		return running, 0, nil
 	}
-	return l.left()
+	return l.left(lock)
 }
 
 // left tells how far a script came that does not run.
-func (l layout) left() (phase, int, error) {
-	text, err := os.ReadFile(l.file("exit"))
-	if line, ok := strings.CutSuffix(string(text), "\n"); ok && err == nil {
+func (l layout) left(lock *os.File) (phase, int, error) {
+	_, code, p, err := readLock(lock)
+	if err != nil {
+		return 0, 0, l.unreadable(err)
+	}
+	return p, code, nil
+}
+
+// readLock reads what the wrapper wrote. Its phase is that of a script that
+// does not run any more.
+func readLock(lock *os.File) (pid, code int, p phase, err error) {
+	var text [64]byte
+	n, err := lock.ReadAt(text[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, 0, 0, err
+	}
+	first, rest, begun := strings.Cut(string(text[:n]), "\n")
+	if !begun {
+		return 0, 0, unbegun, nil
+	}
+	pid, _ = strconv.Atoi(first)
+	if line, ok := strings.CutSuffix(rest, "\n"); ok {
 		if code, err := strconv.Atoi(line); err == nil {
-			return ended, code, nil
+			return pid, code, ended, nil
 		}
 	}
-	if _, err := os.Stat(l.file("pid")); err == nil {
-		return vanished, 0, nil
-	}
-	return unbegun, 0, nil
+	return pid, 0, vanished, nil
 }
 
 func (l layout) unreadable(err error) error {
@@ -84,8 +103,9 @@ func (l layout) unreadable(err error) error {
 // begun before, it returns how far that is, and no lock.
 func (l layout) claim() (lock *os.File, p phase, code int, err error) {
 	for {
-		if err := os.Mkdir(l.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, 0, 0, err
+		made := os.Mkdir(l.dir, 0o700)
+		if made != nil && !errors.Is(made, fs.ErrExist) {
+			return nil, 0, 0, made
 		}
 		lock, err := os.OpenFile(l.file("lock"), os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -102,11 +122,14 @@ func (l layout) claim() (lock *os.File, p phase, code int, err error) {
 			_ = lock.Close()
 			continue
 		}
-		p, code, err := l.left()
+		p, code, err := l.left(lock)
 		if err != nil || p != unbegun {
 			return nil, p, code, errors.Join(err, lock.Close())
 		}
-		return lock, unbegun, 0, l.clear()
+		if made != nil {
+			err = l.clear(lock)
+		}
+		return lock, unbegun, 0, err
 	}
 }
 
@@ -121,7 +144,10 @@ func (l layout) is(lock *os.File) bool {
 }
 
 // clear removes what a process has left that was killed before the script began.
-func (l layout) clear() error {
+func (l layout) clear(lock *os.File) error {
+	if err := lock.Truncate(0); err != nil {
+		return err
+	}
 	for _, path := range children(l.dir) {
 		if path != l.file("lock") {
 			if err := os.RemoveAll(path); err != nil {
@@ -252,11 +278,12 @@ func (r *runner) Cancel(ctx context.Context, h executor.Handle) error {
 	if p, _, err := l.look(); p != running {
 		return err
 	}
-	text, err := os.ReadFile(l.file("pid"))
+	lock, err := os.Open(l.file("lock"))
 	if err != nil {
 		return l.unreadable(err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	defer lock.Close()
+	pid, _, _, err := readLock(lock)
 	if err != nil || pid <= 1 {
 		return l.unreadable(errors.New("the process number is not there yet"))
 	}
