@@ -70,7 +70,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{codeMissingVersion, "The file does not begin with tosca_definitions_version.", "node_types: {}"},
 	{codeMixedVersions, "A file of TOSCA 2.0 imports one of 1.x, or the other way round.", "imports: [ old.yaml ]"},
 	{"no-host", "HOST is asked of a node that is hosted on nothing.", "{ get_attribute: [ HOST, state ] }"},
-	{codeNoMatchingCapability, "The target of a requirement has no capability that fulfils it.", "requirements: [ { database: a_compute } ]"},
+	{codeNoMatchingCapability, "The target of a requirement has no capability that fulfils it. It is a warning in 1.x where the definition contradicts itself: the node type that it names does not have the capability.", "requirements: [ { database: a_compute } ]"},
 	{codeNoMatchingNode, "No node template is of the type and passes the node filter of a requirement.", "requirements: [ { host: { node: tosca.nodes.Compute } } ]"},
 	{codeNoRepresentation, "A call names a node template that has no representations.", "$get_property: [ spare, port ] # count: 0"},
 	{codeNoSuchIndex, "An index in a path is beyond what there is. The call fails if it is evaluated.", "{ $get_property: [ web, 5, port ] } # web has a count of 2"},

@@ -59,7 +59,9 @@ func (b *builder) connect(w *wanted, target *NodeTemplate) *Requirement {
 		return nil
 	}
 	r := &Requirement{Name: w.name, Definition: w.def, Source: w.source, Target: target, Range: w.draft.doc.rng(w.key)}
-	r.Capability = b.capability(w, target)
+	if r.Capability = b.capability(w, target); r.Capability == nil {
+		r.Capability = b.impossibleCapability(w, target)
+	}
 	if r.Capability == nil && !w.draft.broken && !b.broken(target) {
 		b.noCapability(w, target)
 		return nil
@@ -329,6 +331,27 @@ func capabilityOfType(n *NodeTemplate, t *CapabilityType, name string) *Capabili
 		return c
 	}
 	return first(n.Capabilities, func(c *Capability) bool { return c.Type.isA(t) })
+}
+
+// impossibleCapability is what a requirement gets in 1.x whose definition
+// contradicts itself: it wants a capability that the node type it names does not
+// have. Published types do, and xOpera never looks at capabilities: the
+// capability "feature" of every node stands in, and a warning tells.
+func (b *builder) impossibleCapability(w *wanted, n *NodeTemplate) *Capability {
+	if w.draft.doc.v.v2() || !w.capability.IsNull() || w.def == nil || w.def.Node == nil || w.def.Capability == nil ||
+		!b.targetIsA(n, w.def.Node) || n.Capability("feature") == nil {
+		return nil
+	}
+	if slices.ContainsFunc(w.def.Node.Capabilities, func(c *CapabilityDefinition) bool { return c.Type.isA(w.def.Capability) }) {
+		return nil
+	}
+	at := w.key
+	if w.target != nil {
+		at = w.target
+	}
+	d := w.draft.doc.warnf(codeNoMatchingCapability, at, "the node %q has no capability of type %s, nor has the type %s that the definition names; the requirement %q is taken as one for the node", n.Name, w.def.Capability.Name, w.def.Node.Name, w.name)
+	d.Related = []RelatedRange{{w.def.Range, "the requirement is defined here"}}
+	return n.Capability("feature")
 }
 
 func (b *builder) noCapability(w *wanted, n *NodeTemplate) {
