@@ -288,3 +288,55 @@ func TestUnansweredRecover(t *testing.T) {
 		requireEachOnce(t, driver.seen(), 1)
 	})
 }
+
+// A process dies while the instances of a large plan are being recorded, in
+// several commits, or behind that. The next one makes what is missing, or takes
+// away what is there.
+func TestCrashAmongNewInstances(t *testing.T) {
+	t.Parallel()
+	request := executor.Request{Deployment: "x", Archive: template(t, things(10, creates, chain))}
+	for _, undeploy := range []bool{false, true} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("after=%v/undeploy=%v", after, undeploy), func(t *testing.T) {
+				for commits := range 6 { // those of 19 instances, 5 at a time, and of the first operation
+					synctest.Test(t, func(t *testing.T) { crashAmongInstances(t, request, commits, after, undeploy) })
+				}
+			})
+		}
+	}
+}
+
+func crashAmongInstances(t *testing.T, request executor.Request, commits int, after, undeploy bool) {
+	driver := &remembering{done: map[string]map[string]any{}}
+	live := newMemory(t)
+	dying := &crashing{Store: live, left: commits, after: after}
+	first := newEngine(t, executor.Config{Store: dying, Drivers: []executor.Driver{executor.Sync(driver)}, LeaseTTL: time.Minute})
+	first.SetMaxBatch(5)
+	_, err := first.Deploy(t.Context(), request)
+	require.ErrorIs(t, err, errDead)
+	time.Sleep(2 * time.Minute)
+
+	second := newEngine(t, executor.Config{Store: live, Drivers: []executor.Driver{executor.Sync(driver)}})
+	second.SetMaxBatch(5)
+	record, err := live.Deployment(t.Context(), "x")
+	require.NoError(t, err)
+	switch begun := record.Status != state.Initialized; {
+	case undeploy && begun:
+		_, err = second.Undeploy(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		info, err := second.Info(t.Context(), "x")
+		require.NoError(t, err)
+		require.Empty(t, info.Instances)
+		return
+	case begun:
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+	default:
+		_, err = second.Deploy(t.Context(), request)
+	}
+	require.NoError(t, err)
+	requireDeployed(t, second, "x")
+	info, err := second.Info(t.Context(), "x")
+	require.NoError(t, err)
+	require.Len(t, info.Instances, 19)
+	requireEachOnce(t, driver.seen(), 10)
+}

@@ -29,6 +29,7 @@ type Engine struct {
 	telemetry *telemetry
 	pollers   map[string]*poller
 	loaded    templateCache
+	maxBatch  int // maxBatch, but in tests
 
 	stop func() // ends the pollers
 
@@ -51,7 +52,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Engine{
-		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{},
+		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{}, maxBatch: maxBatch,
 		limits: newLimits(cfg.Workers, cfg.PerHost, cfg.PerDriver), pollers: map[string]*poller{},
 	}
 	if e.telemetry, err = newTelemetry(&cfg, e.limits); err != nil {

@@ -51,6 +51,7 @@ type run struct {
 	batch      *batch
 	committing bool
 	changed    map[*instance]bool // instances in batch.put
+	fresh      []*instance        // instances that are not recorded yet
 	unmet      map[string]bool    // filters whose condition did not hold, by step ID
 	guards     map[string]string  // the guards of filters that have one, by step ID
 
@@ -166,7 +167,7 @@ func (r *run) over() bool {
 
 // advance begins all steps that can begin, and ends the run behind the last one.
 func (r *run) advance() {
-	if r.lost != nil || r.finishing {
+	if r.lost != nil || r.finishing || !r.recordFresh() {
 		return
 	}
 	for r.room() {
@@ -186,17 +187,46 @@ func (r *run) advance() {
 	r.finish()
 }
 
-// maxBatch is how many entries a batch has when no more steps are begun. It
-// bounds the memory of large runs; most are one batch.
-const maxBatch = 50_000
+// create makes the instances of the plan that are not there yet: all of them, or
+// those that were not recorded before a crash.
+func (r *run) create() error {
+	for _, p := range r.plan.Create {
+		if r.live.instances[p.ID] != nil {
+			continue
+		}
+		inst, err := r.live.make(p)
+		if err != nil {
+			return err
+		}
+		r.fresh = append(r.fresh, inst)
+	}
+	if len(r.fresh) > 0 {
+		r.live.link()
+	}
+	return nil
+}
+
+// recordFresh puts new instances into the batch; false while there are some that
+// it has no room for. No step begins before all are recorded, or are in the batch.
+func (r *run) recordFresh() bool {
+	for len(r.fresh) > 0 && len(r.batch.put) < r.eng.maxBatch {
+		r.touch(r.fresh[0])
+		r.fresh = r.fresh[1:]
+	}
+	return len(r.fresh) == 0
+}
+
+// maxBatch is how many entries a batch has when no more steps are begun, and how
+// many new instances. It bounds the memory of large runs; most are one batch.
+const maxBatch = 20_000
 
 // room tells that the batch can take more: a full one is handed to the store,
 // unless that is at work on the one before.
 func (r *run) room() bool {
-	if len(r.batch.entries) >= maxBatch {
+	if len(r.batch.entries) >= r.eng.maxBatch {
 		r.flush()
 	}
-	return len(r.batch.entries) < maxBatch
+	return len(r.batch.entries) < r.eng.maxBatch
 }
 
 // begin takes one step as far as it goes without waiting.

@@ -137,17 +137,9 @@ func (s *session) execute(ctx context.Context, plan *workflow.Plan, set settings
 	}
 	rec := state.Run{ID: l.nextRun(), Kind: plan.Kind, Plan: digest, Status: state.RunRunning, Started: now(), Blobs: s.blobs(set)}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
-	for _, p := range plan.Create {
-		if l.instances[p.ID] != nil {
-			continue
-		}
-		inst, err := l.make(p)
-		if err != nil {
-			return nil, err
-		}
-		r.touch(inst)
+	if err := r.create(); err != nil {
+		return nil, err
 	}
-	l.link()
 	l.record.Run = rec.ID
 	switch plan.Kind {
 	case "deploy", "update":
@@ -235,6 +227,9 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	rec := *s.last
 	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
+	if err := r.create(); err != nil {
+		return nil, err
+	}
 	r.batch.head, r.cancelTold = true, told
 	r.emit(Event{Kind: RunStarted, RunKind: rec.Kind, Cause: h.begin.Cause, Detail: "resumed"}, entryData{
 		Trace: r.startSpan(ctx, h.begin.Trace), Old: h.begin.Old, Rollback: h.begin.Rollback,
