@@ -187,8 +187,8 @@ func (r *run) advance() {
 	r.finish()
 }
 
-// create makes the instances of the plan that are not there yet: all of them, or
-// those that were not recorded before a crash.
+// create makes the instances of the plan that are not there yet, all of them or
+// those that were not recorded before a crash, and links all to the templates.
 func (r *run) create() error {
 	for _, p := range r.plan.Create {
 		if r.live.instances[p.ID] != nil {
@@ -200,9 +200,7 @@ func (r *run) create() error {
 		}
 		r.fresh = append(r.fresh, inst)
 	}
-	if len(r.fresh) > 0 {
-		r.live.link()
-	}
+	r.live.link()
 	return nil
 }
 
