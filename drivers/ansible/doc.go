@@ -46,4 +46,37 @@
 // What plays and tasks do is reported by a callback plugin that is part of this
 // package; Ansible's collections (ansible.posix) are not needed. It works with
 // ansible-core 2.14 and newer.
+//
+// # Jobs of Slurm and Torque from playbooks
+//
+// Blueprints of SODALITE (types sodalite.nodes.hpc.*) submit and watch jobs from
+// playbooks, and run unchanged. What they rely on:
+//
+//   - A playbook adds the cluster to the inventory with add_host, with address,
+//     user and key of its own. Config does not reach such hosts, except through
+//     Config.Env: ANSIBLE_REMOTE_PORT where their SSH does not listen on port 22,
+//     ANSIBLE_SSH_EXTRA_ARGS for a jump host or a file of known hosts. SODALITE's
+//     playbooks themselves give up checking the host's key.
+//   - They watch a job by a task with until, async and poll, and then ask
+//     async_status for it, which Ansible has forgotten by then; a plugin of
+//     this package keeps it. Where HOME of the remote session is not
+//     the account's home, async tasks need ANSIBLE_ASYNC_DIR in Config.Env.
+//   - The collection sodalite.hpc with its modules job and job_info, slurm_job,
+//     torque_job, slurm_job_info and torque_job_info comes with this package, in
+//     an implementation of its own. One that is installed in Ansible's folders is
+//     used instead; other collections are installed there as usual (ansible-galaxy
+//     collection install, or ANSIBLE_COLLECTIONS_PATH). Where the file named by
+//     ANSIBLE_CONFIG sets collections_path, ours is not there.
+//   - Modules of the blueprint's own lie in a folder "library" that the
+//     implementation lists among its dependencies.
+//   - Such a watch ends with COMPLETED or FAILED (Torque: C) only: for a job that
+//     was cancelled, or that the manager forgets between two looks (MinJobAge of
+//     Slurm, keep_completed of Torque), it goes on to the end of the time limit.
+//     A playbook occupies a worker of the engine all that time. SODALITE's types
+//     also leave jobs alone at undeploy, where no stop operation cancels them.
+//
+// The drivers slurm and torque with the types of the profile hpc have none of
+// these limits. Package tosca reports what such blueprints leave open as
+// warnings: untyped-input, null-value, invalid-source-type,
+// requirement-and-capability, no-matching-capability and operation-left-out.
 package ansible

@@ -21,9 +21,13 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ansible"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab/pbs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	pbs.Main()
+	goleak.VerifyTestMain(m)
+}
 
 // newDriver returns a driver that is closed with the test. The test is skipped
 // where there is no Ansible.

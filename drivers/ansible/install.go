@@ -195,23 +195,39 @@ func environment(base []string, cfg Config) []string {
 	return out
 }
 
+// searched are the folders that Ansible would search without us, within its own
+// home, by the variable that changes them, and what of our own comes behind them.
+var searched = []struct{ variable, folders, own string }{
+	{"ANSIBLE_CALLBACK_PLUGINS", "/plugins/callback:/usr/share/ansible/plugins/callback", "callback"},
+	{"ANSIBLE_ACTION_PLUGINS", "/plugins/action:/usr/share/ansible/plugins/action", "action"},
+	{"ANSIBLE_COLLECTIONS_PATH", "/collections:/usr/share/ansible/collections", "collections"},
+}
+
 // environ is the environment of a playbook: that of the driver and the folders
 // of our plugins behind those which Ansible would search without us.
 func (in *installation) environ(base []string) []string {
 	env := slices.Clone(base)
-	for _, kind := range []string{"callback", "action"} {
-		name := "ANSIBLE_" + strings.ToUpper(kind) + "_PLUGINS"
-		folders := "~/.ansible/plugins/" + kind + ":/usr/share/ansible/plugins/" + kind
+	for _, s := range searched {
+		// The name with S is the older one of collections, which Ansible still knows.
+		given := first(value(env, s.variable), value(env, s.variable+"S"))
 		env = slices.DeleteFunc(env, func(pair string) bool {
-			value, ok := strings.CutPrefix(pair, name+"=")
-			if ok && value != "" {
-				folders = value
-			}
-			return ok
+			name, _, _ := strings.Cut(pair, "=")
+			return name == s.variable || name == s.variable+"S"
 		})
-		env = append(env, name+"="+folders+":"+filepath.Join(in.plugins, kind))
+		if given == "" && s.own == "collections" && ownCollections(value(env, "ANSIBLE_CONFIG")) {
+			continue
+		}
+		folders := first(given, first(value(env, "ANSIBLE_HOME"), "~/.ansible")+s.folders)
+		env = append(env, s.variable+"="+folders+":"+filepath.Join(in.plugins, s.own))
 	}
 	return env
+}
+
+// ownCollections tells whether a settings file says where collections are,
+// which a variable would hide.
+func ownCollections(file string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && regexp.MustCompile(`(?m)^\s*collections_paths?\s*[=:]`).Match(text)
 }
 
 // value returns the value of a variable in an environment.

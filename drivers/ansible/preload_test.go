@@ -64,7 +64,8 @@ func TestSettingsMeanTheSame(t *testing.T) {
           retry_files: "{{ lookup('config', 'RETRY_FILES_ENABLED') }}"
           forks: "{{ lookup('config', 'DEFAULT_FORKS') }}"
           roles: "{{ lookup('config', 'DEFAULT_ROLES_PATH') }}"
-          collections: "{{ lookup('config', 'COLLECTIONS_PATHS') }}"
+          collections: "{{ lookup('config', 'COLLECTIONS_PATHS')[:-1] }}"
+          last_collections: "{{ lookup('config', 'COLLECTIONS_PATHS')[-1] | basename }}"
           config_here: "{{ ansible_config_file == playbook_dir + '/ansible.cfg' }}"
           here: "{{ lookup('pipe', 'pwd') == playbook_dir }}"
           temporary: "{{ lookup('config', 'DEFAULT_LOCAL_TMP').startswith((playbook_dir | dirname) + '/tmp/') }}"
@@ -89,7 +90,7 @@ func TestSettingsMeanTheSame(t *testing.T) {
 	want := map[string]any{
 		"callback": "orchestrator", "custom_stats": true, "remote_port": "2222", "host_key_checking": false,
 		"retry_files": false, "forks": "7", "config_here": true, "here": true, "temporary": true,
-		"roles": []any{filepath.Join(shared, "roles")}, "collections": []any{filepath.Join(shared, "collections")},
+		"roles": []any{filepath.Join(shared, "roles")}, "collections": []any{filepath.Join(shared, "collections")}, "last_collections": "collections",
 		"mine": "value", "report_fd": "", "collection": "ABC", "adjacent_filter": "cba", "adjacent_action": "mine",
 		"adjacent_module": "hello world", "overridden_module": true, "forks_variable": "7", "group_variable": "yes",
 		"shared_role": "ran", "own_role": "ran",

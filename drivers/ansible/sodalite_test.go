@@ -42,15 +42,7 @@ func TestJobsByPlaybooks(t *testing.T) {
 // deployJobs deploys a blueprint to a new cluster, which its playbooks reach by
 // SSH, and returns the outputs and what undeploys it.
 func deployJobs(t *testing.T, blueprint string) (*slurm.Cluster, map[string]any, func()) {
-	slurm.Require(t)
-	dir, err := os.MkdirTemp("", "slurm-lab-") // t.TempDir is closed to the accounts of the daemons
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	// Playbooks ask scontrol, which must remember ended jobs until they do.
-	cluster, err := slurm.Start(t.Context(), dir, slurm.Options{Nodes: 1, MinJobAge: 300, NoAccounting: true, NoREST: true})
-	require.NoError(t, err)
-	t.Cleanup(cluster.Stop)
+	cluster := startSlurm(t)
 	server := lab.SSHD(t, lab.SSHDOptions{Env: cluster.Env()})
 
 	// Hosts that playbooks add to the inventory have no port of their own, and the
@@ -85,6 +77,21 @@ func deployJobs(t *testing.T, blueprint string) (*slurm.Cluster, map[string]any,
 		_, err := engine.Undeploy(t.Context(), "jobs", executor.Options{})
 		require.NoError(t, err)
 	}
+}
+
+// startSlurm starts a small cluster for a test.
+func startSlurm(t *testing.T) *slurm.Cluster {
+	t.Helper()
+	slurm.Require(t)
+	dir, err := os.MkdirTemp("", "slurm-lab-") // t.TempDir is closed to the accounts of the daemons
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	// Playbooks ask scontrol, which must remember ended jobs until they do.
+	cluster, err := slurm.Start(t.Context(), dir, slurm.Options{Nodes: 1, MinJobAge: 300, NoAccounting: true, NoREST: true})
+	require.NoError(t, err)
+	t.Cleanup(cluster.Stop)
+	return cluster
 }
 
 // jobState is what Slurm says of a job that it still knows.

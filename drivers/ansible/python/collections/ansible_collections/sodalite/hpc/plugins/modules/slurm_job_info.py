@@ -1,0 +1,17 @@
+#!/usr/bin/python
+# The module job_info for hosts that may have another manager than Slurm too.
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = """
+module: slurm_job_info
+short_description: The module sodalite.hpc.job_info, for Slurm only
+"""
+
+from ansible_collections.sodalite.hpc.plugins.module_utils.entry import job_info
+from ansible_collections.sodalite.hpc.plugins.module_utils.managers import Slurm
+
+if __name__ == "__main__":
+    job_info(Slurm)
