@@ -43,6 +43,7 @@ type Cluster struct {
 	dir     string
 	options Options
 	ports   ports
+	dismiss func() // the guard; nil before it was started
 
 	mu      sync.Mutex
 	daemons map[string]*daemon
@@ -54,7 +55,9 @@ type ports struct {
 	nodes                                  []int
 }
 
-// Start starts a cluster with its files in dir, which is not removed by Stop.
+// Start starts a cluster with its files in dir, which is not removed by Stop. Where
+// this process ends without Stop, even by SIGKILL, the daemons and jobs are
+// killed and dir is removed.
 func Start(ctx context.Context, dir string, options Options) (*Cluster, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the daemons of Slurm change their user: it takes root")
@@ -77,7 +80,7 @@ func Start(ctx context.Context, dir string, options Options) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context) error {
-	steps := []func(context.Context) error{c.prepare, c.startMunge}
+	steps := []func(context.Context) error{c.prepare, c.startGuard, c.startMunge}
 	if !c.options.NoAccounting {
 		steps = append(steps, c.startDatabase, c.startAccounting)
 	}
@@ -122,6 +125,9 @@ func (c *Cluster) Token(ctx context.Context) (string, error) {
 
 // StartController starts slurmctld, after StopController or KillController.
 func (c *Cluster) StartController(ctx context.Context) error {
+	if err := c.configure(0); err != nil {
+		return err
+	}
 	if err := c.spawn("slurmctld", []string{"slurmctld", "-D"}, ""); err != nil {
 		return err
 	}
@@ -131,8 +137,12 @@ func (c *Cluster) StartController(ctx context.Context) error {
 	})
 }
 
-// StopController ends slurmctld: commands fail at once.
-func (c *Cluster) StopController() { c.end("slurmctld", 20*time.Second) }
+// StopController ends slurmctld. Commands fail after a second or two until it is
+// started again, not after the ten or more that are usual.
+func (c *Cluster) StopController() {
+	_ = c.configure(time.Second)
+	c.end("slurmctld", 20*time.Second)
+}
 
 // HangController stops slurmctld without ending it: commands time out. Continue
 // undoes it.
@@ -204,4 +214,8 @@ func (c *Cluster) Stop() {
 	c.end("slurmdbd", 10*time.Second)
 	c.end("mariadbd", 20*time.Second)
 	c.end("munged", 5*time.Second)
+	if c.dismiss != nil {
+		c.dismiss()
+		c.dismiss = nil
+	}
 }

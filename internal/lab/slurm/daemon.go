@@ -3,6 +3,7 @@ package slurm
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -26,8 +27,43 @@ type daemon struct {
 	ended chan struct{}
 }
 
+// guard waits on its standard input for the word that the cluster has stopped. At
+// its end without that word, since the process that held it is gone, it kills
+// what belongs to the cluster and removes its folder: daemons and jobs are known
+// by their SLURM_CONF; a slurmstepd, which overwrites its environment, by being
+// the parent of one.
+const guard = `read -r stopped && exit
+for round in 1 2 3 4 5; do
+	pids=$(grep -lzxsF "SLURM_CONF=$1" /proc/[0-9]*/environ | cut -d/ -f3)
+	[ -n "$pids" ] || break
+	for pid in $pids; do
+		parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+		[ "$(cat "/proc/$parent/comm")" != slurmstepd ] || kill -KILL "$parent"
+		kill -KILL "$pid"
+	done
+done 2>/dev/null
+rm -rf -- "$2"`
+
+// startGuard starts what ends the cluster where this process is killed.
+func (c *Cluster) startGuard(context.Context) error {
+	cmd := exec.Command("/bin/sh", "-c", guard, "sh", c.Conf, c.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the guard: %w", err)
+	}
+	c.dismiss = func() {
+		_, _ = io.WriteString(alive, "stopped\n")
+		_ = cmd.Wait()
+	}
+	return nil
+}
+
 // spawn starts a daemon that does not go to the background, as another user
-// where one is named. Stop ends it; a test binary that is killed leaves it behind.
+// where one is named. Stop ends it, or the guard.
 func (c *Cluster) spawn(name string, args []string, as string) error {
 	log, err := os.OpenFile(c.logFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

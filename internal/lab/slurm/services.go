@@ -44,11 +44,24 @@ func (c *Cluster) prepare(context.Context) error {
 		return err
 	}
 	c.ports = ports{controller: free[0], accounting: free[1], database: free[2], rest: free[3], nodes: free[4:]}
+	return c.configure(0)
+}
+
+// configure writes slurm.conf, with the patience of commands with a controller
+// that is away; 0 for what is usual. Daemons that run do not read it again.
+func (c *Cluster) configure(patience time.Duration) error {
 	conf, err := c.config()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.Conf, []byte(conf), 0o644)
+	if patience > 0 {
+		conf += fmt.Sprintf("MessageTimeout=%d\n", int(patience.Seconds()))
+	}
+	next := c.Conf + ".next" // commands read it at any moment
+	if err := os.WriteFile(next, []byte(conf), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, c.Conf)
 }
 
 func (c *Cluster) own(path, owner string) error {
