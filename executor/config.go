@@ -57,6 +57,11 @@ type Config struct {
 	// Without it they are not stored: sensitive inputs must be given to each
 	// call that needs them, in Request.Inputs or Options.Inputs.
 	Key []byte
+	// Profiles and Fetch are those of tosca.Options, for archives that the engine
+	// loads itself (Request.Template is nil). What they give is stored with the
+	// deployment, which needs neither again.
+	Profiles []fs.FS
+	Fetch    func(url string) ([]byte, error)
 	// Functions evaluate the custom functions of TOSCA 2.0, by the name as it is
 	// called or declared: "ns:f" for "$ns:f". The arguments are data (nil, bool,
 	// int64, float64, string, []any, map[string]any) and the function's own; so

@@ -77,7 +77,9 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 	}
 	if t == nil {
 		var diags tosca.Diagnostics
-		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Definitions: definitions(archive), Functions: e.functionNames()})
+		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{
+			Definitions: definitions(archive), Functions: e.functionNames(), Profiles: e.cfg.Profiles, Fetch: e.cfg.Fetch,
+		})
 		if err := faults(diags); err != nil {
 			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
 		}

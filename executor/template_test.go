@@ -55,16 +55,14 @@ node_types:
 		"https://types.example.org/bin/far.sh": "far",
 		"https://other.example.org/far.sh?v=2": "further",
 	}
-	template, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{
-		Profiles: []fs.FS{profiles},
-		Fetch: func(url string) ([]byte, error) {
-			src, ok := web[url]
-			if !ok {
-				return nil, errors.New("there is nothing")
-			}
-			return []byte(src), nil
-		},
-	})
+	fetch := func(url string) ([]byte, error) {
+		src, ok := web[url]
+		if !ok {
+			return nil, errors.New("there is nothing")
+		}
+		return []byte(src), nil
+	}
+	template, diags := tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{Profiles: []fs.FS{profiles}, Fetch: fetch})
 	require.Empty(t, diags)
 	require.Equal(t, []string{
 		"TOSCA-Imports/https/other.example.org/far.sh?v=2",
@@ -78,7 +76,17 @@ node_types:
 	stores(t, func(t *testing.T, store state.Store) {
 		driver := &script{do: returns(nil)}
 		cfg := executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}}
-		_, err := newEngine(t, cfg).Deploy(t.Context(), executor.Request{Deployment: "d", Archive: archive, Template: template})
+		_, err := newEngine(t, cfg).Deploy(t.Context(), executor.Request{Deployment: "d", Archive: archive})
+		require.ErrorContains(t, err, "org.example", "an engine that was not told has neither")
+		loading := cfg
+		loading.Profiles, loading.Fetch = []fs.FS{profiles}, fetch
+		_, err = newEngine(t, loading).Deploy(t.Context(), executor.Request{Deployment: "e", Archive: archive})
+		require.NoError(t, err)
+		_, err = newEngine(t, cfg).Undeploy(t.Context(), "e", executor.Options{})
+		require.NoError(t, err)
+
+		driver.ops = nil
+		_, err = newEngine(t, cfg).Deploy(t.Context(), executor.Request{Deployment: "d", Archive: archive, Template: template})
 		require.NoError(t, err)
 		read := func(instance, operation string) string {
 			op := driver.op(instance, operation)
