@@ -19,7 +19,7 @@ import (
 // jobTasks submit a job that is held, release it, wait for its end and submit
 // another, which they cancel.
 const jobTasks = `
-    - sodalite.hpc.MANAGER_job:
+    - sodalite.hpc.PREFIXjob:
         job_name: counted
         job_src: count.sh
         job_workspace: "{{ folder }}"
@@ -32,26 +32,26 @@ const jobTasks = `
         job_options: "{{ hold }}"
         keep_job_script: false
       register: held
-    - sodalite.hpc.MANAGER_job: {job_id: "{{ held.jobs[0].job_id }}", state: paused}
+    - sodalite.hpc.PREFIXjob: {job_id: "{{ held.jobs[0].job_id }}", state: paused}
       register: paused
-    - sodalite.hpc.MANAGER_job: {job_id: "{{ held.jobs[0].job_id }}"}
+    - sodalite.hpc.PREFIXjob: {job_id: "{{ held.jobs[0].job_id }}"}
       register: released
-    - sodalite.hpc.MANAGER_job_info: {job_id: "{{ held.jobs[0].job_id }}"}
+    - sodalite.hpc.PREFIXjob_info: {job_id: "{{ held.jobs[0].job_id }}"}
       register: ended
       until: ended.jobs[0].job_state in ['COMPLETED', 'FAILED']
       retries: 300
       delay: 0.2
-    - sodalite.hpc.MANAGER_job:
+    - sodalite.hpc.PREFIXjob:
         job_name: endless
         job_contents: sleep 3600
         job_workspace: "{{ folder }}"
         wall_time_limit: 00:30:00
       register: endless
-    - sodalite.hpc.MANAGER_job: {job_id: "{{ endless.jobs[0].job_id }}", state: cancelled}
+    - sodalite.hpc.PREFIXjob: {job_id: "{{ endless.jobs[0].job_id }}", state: cancelled}
       register: cancelled
-    - sodalite.hpc.MANAGER_job: {job_id: "{{ endless.jobs[0].job_id }}", state: cancelled}
+    - sodalite.hpc.PREFIXjob: {job_id: "{{ endless.jobs[0].job_id }}", state: cancelled}
       register: again
-    - sodalite.hpc.MANAGER_job_info: {job_id: "99999"}
+    - sodalite.hpc.PREFIXjob_info: {job_id: "99999"}
       register: unknown
       ignore_errors: true
     - set_stats:
@@ -73,19 +73,19 @@ func TestJobModules(t *testing.T) {
 	}
 	t.Parallel()
 	managers := []struct {
-		name, hold, held, walltime, cancelled, unknown string
-		env                                            func(t *testing.T) map[string]string
+		name, prefix, hold, held, walltime, cancelled, unknown string
+		env                                                    func(t *testing.T) map[string]string
 	}{
-		{"slurm", "#SBATCH --hold", "PENDING", "1-02:00:00", "CANCELLED", "Invalid job id",
+		{"slurm", "", "#SBATCH --hold", "PENDING", "1-02:00:00", "CANCELLED", "Invalid job id",
 			func(t *testing.T) map[string]string { return startSlurm(t).Env() }},
-		{"torque", "#PBS -h", "SUSPENDED", "26:00:00", "FAILED", "Unknown Job Id",
+		{"torque", "torque_", "#PBS -h", "SUSPENDED", "26:00:00", "FAILED", "Unknown Job Id",
 			func(t *testing.T) map[string]string { return pbs.Start(t, pbs.Options{}).Env() }},
 	}
 	for _, m := range managers {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			server := lab.SSHD(t, lab.SSHDOptions{Env: m.env(t)})
-			op := operation(files("p.yml", playbook(strings.ReplaceAll(jobTasks, "MANAGER", m.name)),
+			op := operation(files("p.yml", playbook(strings.ReplaceAll(jobTasks, "PREFIX", m.prefix)),
 				"count.sh", "#!/bin/sh\ncd \"${PBS_O_WORKDIR:-.}\" # Torque begins in the home\nfor i in 1 2 3; do echo sheep $i; done > sheep\nexit 3\n"), "p.yml")
 			op.Artifacts = []*executor.File{{Path: "count.sh"}}
 			folder := t.TempDir()

@@ -3,10 +3,13 @@
 package ansible_test
 
 import (
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,35 +19,59 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ansible"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab/pbs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
 	"github.com/seed-a4fd30b5/orchestrator/state/memory"
 )
 
-// TestJobsByPlaybooks deploys a blueprint that drives a Slurm cluster from
-// playbooks, as SODALITE's do, and undeploys it while a job runs.
+// jobLab is a cluster on which a blueprint runs a short and an endless job.
+type jobLab struct {
+	// env is what the commands of its manager need.
+	env map[string]string
+	// state asks the manager for the state of a job. ended is that of the short
+	// job, going those of the endless one, which cancelled follows on, behind closing.
+	state                     func(t *testing.T, id string) string
+	going                     []string
+	ended, cancelled, closing string
+}
+
+// TestJobsByPlaybooks deploys blueprints that drive a cluster from playbooks,
+// as SODALITE's do, and undeploys them while a job runs.
 func TestJobsByPlaybooks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a Slurm cluster")
 	}
 	t.Parallel()
-	cluster, outputs, undeploy := deployJobs(t, "testdata/sodalite/service.yaml")
-	require.Equal(t, "sheep 1\nsheep 2\nsheep 3\n", outputs["words"])
-	require.Equal(t, "COMPLETED", jobState(t, cluster, outputs["count"]))
-	require.NotEqual(t, outputs["count"], outputs["endless"])
-	require.Contains(t, []string{"PENDING", "CONFIGURING", "RUNNING"}, jobState(t, cluster, outputs["endless"]))
+	cases := []struct {
+		name, blueprint string
+		start           func(t *testing.T) *jobLab
+	}{
+		{"slurm by its commands", "testdata/sodalite/service.yaml", slurmLab},
+		{"torque by the collection", "testdata/sodalite-collection/service.yaml", torqueLab},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cluster := c.start(t)
+			outputs, undeploy := deployJobs(t, c.blueprint, cluster.env)
+			require.Equal(t, "sheep 1\nsheep 2\nsheep 3\n", outputs["words"])
+			count, endless := outputs["count"], outputs["endless"]
+			require.NotEqual(t, count, endless)
+			require.Equal(t, cluster.ended, cluster.state(t, count))
+			require.Contains(t, cluster.going, cluster.state(t, endless))
 
-	undeploy()
-	require.Eventually(t, func() bool { return jobState(t, cluster, outputs["endless"]) != "COMPLETING" }, time.Minute, 100*time.Millisecond)
-	require.Equal(t, "CANCELLED", jobState(t, cluster, outputs["endless"]))
-	require.Equal(t, "COMPLETED", jobState(t, cluster, outputs["count"]))
+			undeploy()
+			require.Eventually(t, func() bool { return cluster.state(t, endless) != cluster.closing }, time.Minute, 100*time.Millisecond)
+			require.Equal(t, cluster.cancelled, cluster.state(t, endless))
+			require.Equal(t, cluster.ended, cluster.state(t, count))
+		})
+	}
 }
 
-// deployJobs deploys a blueprint to a new cluster, which its playbooks reach by
-// SSH, and returns the outputs and what undeploys it.
-func deployJobs(t *testing.T, blueprint string) (*slurm.Cluster, map[string]any, func()) {
-	cluster := startSlurm(t)
-	server := lab.SSHD(t, lab.SSHDOptions{Env: cluster.Env()})
-
+// deployJobs deploys a blueprint to a cluster, which its playbooks reach by SSH,
+// and returns the outputs and what undeploys it.
+func deployJobs(t *testing.T, blueprint string, env map[string]string) (map[string]string, func()) {
+	server := lab.SSHD(t, lab.SSHDOptions{Env: env})
 	// Hosts that playbooks add to the inventory have no port of their own, and the
 	// account's home is not where the test's sshd says it is.
 	driver := newDriver(t, ansible.Config{Env: map[string]string{
@@ -69,11 +96,12 @@ func deployJobs(t *testing.T, blueprint string) (*slurm.Cluster, map[string]any,
 	require.NoError(t, err)
 	list, err := engine.Outputs(t.Context(), "jobs")
 	require.NoError(t, err)
-	outputs := map[string]any{}
+	outputs := map[string]string{}
 	for _, o := range list {
-		outputs[o.Name] = o.Value
+		require.IsType(t, "", o.Value, o.Name)
+		outputs[o.Name] = o.Value.(string)
 	}
-	return cluster, outputs, func() {
+	return outputs, func() {
 		_, err := engine.Undeploy(t.Context(), "jobs", executor.Options{})
 		require.NoError(t, err)
 	}
@@ -94,13 +122,56 @@ func startSlurm(t *testing.T) *slurm.Cluster {
 	return cluster
 }
 
-// jobState is what Slurm says of a job that it still knows.
-func jobState(t *testing.T, cluster *slurm.Cluster, id any) string {
-	t.Helper()
-	require.IsType(t, "", id)
-	out, err := cluster.Command(t.Context(), "scontrol", "show", "job", id.(string))
+func slurmLab(t *testing.T) *jobLab {
+	cluster := startSlurm(t)
+	return &jobLab{
+		env: cluster.Env(),
+		state: func(t *testing.T, id string) string {
+			out, err := cluster.Command(t.Context(), "scontrol", "show", "job", id)
+			require.NoError(t, err)
+			return found(t, `JobState=(\w+)`, out)
+		},
+		going: []string{"PENDING", "CONFIGURING", "RUNNING"}, ended: "COMPLETED", cancelled: "CANCELLED", closing: "COMPLETING",
+	}
+}
+
+func torqueLab(t *testing.T) *jobLab {
+	cluster := pbs.Start(t, pbs.Options{KeepCompleted: time.Hour})
+	env := maps.Clone(cluster.Env())
+	env["PATH"] = cluster.Bin + ":" + withoutSlurm(t)
+	return &jobLab{
+		env: env,
+		state: func(t *testing.T, id string) string {
+			cmd := exec.CommandContext(t.Context(), filepath.Join(cluster.Bin, "qstat"), "-f", id)
+			for name, value := range cluster.Env() {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			return found(t, `job_state = (\w)`, string(out))
+		},
+		going: []string{"Q", "R"}, ended: "C", cancelled: "C", closing: "E",
+	}
+}
+
+// withoutSlurm makes a folder with the system's programs except those of Slurm,
+// by which a host would be taken for one of Slurm.
+func withoutSlurm(t *testing.T) string {
+	dir := t.TempDir()
+	programs, err := os.ReadDir("/usr/bin")
 	require.NoError(t, err)
-	m := regexp.MustCompile(`JobState=(\w+)`).FindStringSubmatch(out)
-	require.NotNil(t, m, out)
+	for _, p := range programs {
+		if p.Name() != "sbatch" {
+			require.NoError(t, os.Symlink("/usr/bin/"+p.Name(), filepath.Join(dir, p.Name())))
+		}
+	}
+	return dir
+}
+
+// found returns the first group of a pattern in a text that has it.
+func found(t *testing.T, pattern, text string) string {
+	t.Helper()
+	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	require.NotNil(t, m, "%s in %s", pattern, strings.TrimSpace(text))
 	return m[1]
 }
