@@ -80,7 +80,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{codeNullValue, "A property is set to null, which hides its default.", "properties: { name: ~ }"},
 	{codeOddCondition, "A condition is not understood and ignored.", "condition: utilization greater_than 50%"},
 	{codeOddImport, "Imports are written in a form of early drafts of 1.0, or with something that has no effect.", "imports: { types: types.yaml }"},
-	{codeLeftOut, "An operation of a relationship that xOpera never calls is not called, since an input that its type gives it cannot be evaluated.", "add_source: { inputs: { job: { default: { get_property: [ SELF, no_such_property ] } } } }"},
+	{codeLeftOut, "In 1.x an operation of a relationship that xOpera never calls is not called, since an input that its type gives it cannot be evaluated.", "add_source: { inputs: { job: { default: { get_property: [ SELF, no_such_property ] } } } }"},
 	{codeOtherRelationship, "The relationship of a requirement does not derive from the one that its definition gives.", "relationship: tosca.relationships.DependsOn # HostedOn is defined"},
 	{codeEscape, "A path leads out of the archive.", "imports: [ ../../other.yaml ]"},
 	{codePolicyValue, "The value of a property of a policy does not fit its definition. It is kept, since published policies have such values.", "cpu_upper_bound: 90 # less_or_equal: 20.0"},

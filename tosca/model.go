@@ -518,8 +518,8 @@ type RelationshipTemplate struct {
 	// Requirement is the one that uses it; nil in ServiceTemplate.Relationships.
 	Requirement *Requirement
 	// LeftOut are the operations of its Configure interface that life cycles
-	// leave out, because inputs that its type gives them cannot be evaluated:
-	// of add_target, add_source, target_changed, remove_target and
+	// leave out in 1.x, because inputs that its type gives them cannot be
+	// evaluated: of add_target, add_source, target_changed, remove_target and
 	// remove_source, which xOpera never calls. Each has a warning.
 	LeftOut []string
 	Range   Range
