@@ -79,7 +79,7 @@ func (c *call) post(turn int, f func()) {
 // beginCall makes a call of a step, if there is anything to call.
 func (r *run) beginCall(i int) {
 	s := r.plan.Steps[i]
-	inst := r.live.instances[s.Instance]
+	inst := r.live.about(s)
 	if inst == nil {
 		r.stepFailed(i, noInstance(s.Instance))
 		return

@@ -127,7 +127,8 @@ type Operation struct {
 	// Instance is the ID of the node or relationship instance operated on.
 	Instance string
 	// Node is the node template (the source, for a relationship's operation);
-	// Relationship is nil for a node's operation.
+	// Relationship is nil for a node's operation. Both are nil, and Instance is
+	// empty, for the artifact that implements a workflow.
 	Node         *tosca.NodeTemplate
 	Relationship *tosca.RelationshipTemplate
 	// Interface and Name name the operation, such as "Standard" and "create".

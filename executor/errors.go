@@ -104,7 +104,11 @@ func (e *OperationError) Error() string {
 	if e.Attempts > 1 {
 		tries = fmt.Sprintf(" (attempt %d)", e.Attempts)
 	}
-	return fmt.Sprintf("%s: %s.%s%s%s: %v", e.Instance, e.Interface, e.Operation, on, tries, e.Err)
+	what := e.Interface + "." + e.Operation
+	if e.Instance != "" {
+		what = e.Instance + ": " + what
+	}
+	return fmt.Sprintf("%s%s%s: %v", what, on, tries, e.Err)
 }
 
 // Unwrap returns the driver's error.

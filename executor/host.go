@@ -19,6 +19,9 @@ import (
 // first. Without it, it is HOST for a node's operation, and
 // SOURCE or TARGET for a relationship's, whichever end the step works on.
 //
+// The implementation of a workflow runs on this machine, or on the host of the
+// node template that operation_host names.
+//
 // The host of a node is the first Compute with an address that is reached from
 // it along its HostedOn relationships, itself included, through any number of
 // nodes between; this machine where there is no Compute at all. A Compute's own
@@ -92,7 +95,13 @@ func (i *instance) isOf(n *tosca.NodeTemplate) bool {
 // that nothing was said and the node is the one operated on.
 func (l *live) hostNode(word string, s *workflow.Step, inst *instance) (node *tosca.NodeTemplate, own bool, err error) {
 	t := l.serviceOf(s).template
-	isNode := inst.Source == ""
+	if s.Workflow != "" {
+		t = workflow.ServiceAt(t, s.Workflow)
+		if word == "" || word == "SELF" || word == "HOST" {
+			return nil, false, nil // of the service: this machine
+		}
+	}
+	isNode := inst.Source == "" && s.Workflow == ""
 	end := func(id string) *tosca.NodeTemplate { return nodeOf(t, id) }
 	switch {
 	case word == "ORCHESTRATOR":

@@ -78,6 +78,15 @@ func (l *live) current() workflow.Current {
 	return c
 }
 
+// about is the instance that a step is about: nil where there is none of the ID,
+// and one without an ID for the implementation of a workflow.
+func (l *live) about(s *workflow.Step) *instance {
+	if s.Workflow != "" {
+		return &instance{}
+	}
+	return l.instances[s.Instance]
+}
+
 // sorted returns the instances in order of ID. The caller does not change the list.
 func (l *live) sorted() []*instance {
 	if l.order == nil {

@@ -25,9 +25,18 @@ func (l *live) serviceOf(s *workflow.Step) *service {
 }
 
 // templateFor finds what a step operates on in its template: the node (the source
-// of a relationship) and the relationship, with the interfaces.
+// of a relationship) and the relationship, with the interfaces. The implementation
+// of a workflow has neither node nor relationship.
 func (l *live) templateFor(s *workflow.Step, inst *instance) (*tosca.NodeTemplate, *tosca.RelationshipTemplate, []*tosca.Interface, error) {
 	t := l.serviceOf(s).template
+	if s.Workflow != "" {
+		w, err := workflow.FindWorkflow(t, s.Workflow)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		op := &tosca.Operation{Name: s.Operation, Implementation: w.Implementation, Outputs: w.Outputs}
+		return nil, nil, []*tosca.Interface{{Name: s.Interface, Operations: []*tosca.Operation{op}}}, nil
+	}
 	if inst.Source == "" {
 		n := t.Representation(inst.Template, inst.Index)
 		if n == nil {
@@ -94,7 +103,8 @@ func (l *live) operation(r *run, s *workflow.Step, inst *instance) (*Operation, 
 // NewOperation makes the Operation that a template describes, with its files,
 // timeout and the names of its outputs, but without what only a run knows: IDs,
 // host, inputs, log. A check that runs nothing needs no more. def may be nil:
-// an operation that nothing implements. rel is nil for a node's operation.
+// an operation that nothing implements. rel is nil for a node's operation, and
+// node too for the implementation of a workflow.
 func NewOperation(files fs.FS, node *tosca.NodeTemplate, rel *tosca.RelationshipTemplate, def *tosca.Operation) *Operation {
 	op := &Operation{Node: node, Relationship: rel, Files: files}
 	if def == nil {
@@ -115,8 +125,10 @@ func NewOperation(files fs.FS, node *tosca.NodeTemplate, rel *tosca.Relationship
 	for _, a := range impl.Dependencies {
 		op.Dependencies = append(op.Dependencies, fileOf(a))
 	}
-	for _, a := range node.Artifacts {
-		op.Artifacts = append(op.Artifacts, fileOf(a))
+	if node != nil {
+		for _, a := range node.Artifacts {
+			op.Artifacts = append(op.Artifacts, fileOf(a))
+		}
 	}
 	return op
 }
@@ -148,7 +160,7 @@ func operationID(d *state.Deployment, run string, s *workflow.Step) string {
 // fill gives the operation what is known only when it starts: host, inputs,
 // secrets and context, and the values around it where its driver wants them.
 func (l *live) fill(r *run, s *workflow.Step, op *Operation, driver Driver) error {
-	svc, inst := l.serviceOf(s), l.instances[s.Instance]
+	svc, inst := l.serviceOf(s), l.about(s)
 	e := env{live: l, service: svc, arguments: r.arguments}
 	self := inst.entity(svc.template)
 	l.learnSecrets()
@@ -169,6 +181,14 @@ func (l *live) fill(r *run, s *workflow.Step, op *Operation, driver Driver) erro
 	if err := l.inputs(op, given, self, e); err != nil {
 		return err
 	}
+	if s.Workflow != "" {
+		if e, err = l.nested(s, tosca.Entity{Service: workflow.ServiceAt(svc.template, s.Workflow)}, e); err != nil {
+			return err
+		}
+		for name, value := range e.arguments {
+			op.Inputs[name] = clone(value)
+		}
+	}
 	if r.hasNotify {
 		op.Inputs["notification"] = r.notify
 	}
@@ -179,7 +199,7 @@ func (l *live) fill(r *run, s *workflow.Step, op *Operation, driver Driver) erro
 	}
 	if surveys, err := (contained{driver}).surveys(op); err != nil {
 		return err
-	} else if surveys {
+	} else if surveys && s.Workflow == "" {
 		l.survey(op, inst, e)
 	}
 	op.Secrets = l.secrets.Texts()
@@ -265,6 +285,11 @@ func (l *live) context(op *Operation, inst *instance) map[string]string {
 	}
 	if op.Host.Local() {
 		c["HOST"] = "localhost"
+	}
+	if inst.ID == "" {
+		delete(c, "INSTANCE")
+		c["WORKFLOW"] = op.Name
+		return c
 	}
 	if inst.Source == "" {
 		c["NODE"] = inst.Template

@@ -1,12 +1,14 @@
 package executor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
+	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
 
 // What an operation returns.
@@ -15,6 +17,9 @@ import (
 // attribute that its mapping names. Every other value becomes the attribute of
 // the same name of the instance, if it has one; a value that no attribute takes
 // is reported as a warning. Every value can be read by get_operation_output.
+//
+// The outputs of a workflow that is implemented by an artifact are mapped to
+// attributes of the nodes that the mappings name; others are not kept.
 
 // takeOutputs keeps what an operation that succeeded returned.
 func (r *run) takeOutputs(c *call, outputs map[string]any) error {
@@ -60,6 +65,12 @@ func (r *run) storeOutputs(c *call, def *tosca.Operation, outputs map[string]any
 		mapped, err := r.mapOutput(c, def, name, value, &secret)
 		if err != nil {
 			return errs.Wrap(err, "take output", name)
+		}
+		if c.step.Workflow != "" {
+			if !mapped {
+				r.warn(c, fmt.Sprintf("the workflow returned %q, which it does not declare as an output: the value is not kept", name))
+			}
+			continue
 		}
 		if !mapped {
 			if err := r.ownAttribute(c, name, value, &secret); err != nil {
@@ -107,8 +118,14 @@ func (r *run) endOf(c *call, m *tosca.OutputMapping) (*instance, error) {
 	case "TARGET":
 		inst = c.inst.target
 	}
+	if c.step.Workflow != "" {
+		inst = nil
+		if n := sibling(workflow.ServiceAt(r.live.serviceOf(c.step).template, c.step.Workflow), c.inst, m.Entity); n != nil {
+			inst = r.live.instances[workflow.NodeID(n.Name, n.Index)]
+		}
+	}
 	if inst == nil {
-		return nil, errs.New(errs.InvalidArgument, "", "", "%s has no %s", c.inst.ID, m.Entity)
+		return nil, errs.New(errs.InvalidArgument, "", "", "%s has no %s", cmp.Or(c.inst.ID, "the service"), m.Entity)
 	}
 	return inst, nil
 }

@@ -81,9 +81,12 @@ const (
 
 // stated is the policy that a template states for its operations, else p.
 func (p RetryPolicy) stated(op *Operation) (RetryPolicy, error) {
-	metadata := op.Node.Metadata
-	if op.Relationship != nil {
+	var metadata map[string]any
+	switch {
+	case op.Relationship != nil:
 		metadata = op.Relationship.Metadata
+	case op.Node != nil:
+		metadata = op.Node.Metadata
 	}
 	if raw, ok := metadata[retriesKey]; ok {
 		n, err := strconv.Atoi(fmt.Sprint(raw))

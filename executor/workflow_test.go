@@ -2,9 +2,13 @@ package executor_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
+	"testing/fstest"
+	"time"
 
+	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/stretchr/testify/require"
@@ -208,4 +212,101 @@ func TestNotifyKnowsThePolicy(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []any{int64(2), int64(4)}, inlined, "the third policy's condition does not hold")
+}
+
+const implemented = `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  Thing:
+    derived_from: tosca.nodes.Root
+    attributes:
+      size: { type: integer }
+      place: { type: map, entry_schema: { type: string } }
+topology_template:
+  inputs: { where: { type: string, default: here } }
+  node_templates:
+    web:
+      type: Thing
+      interfaces: { Standard: { operations: { create: do.sh } } }
+  workflows:
+    measure:
+      inputs:
+        depth: { type: integer, default: 3 }
+        where: { type: string, default: { get_input: where } }
+      preconditions:
+        - target: web
+          condition: [ state: [ { equal: started } ] ]
+      implementation: { primary: measure.sh, dependencies: [ lib.sh ], timeout: 60 }
+      outputs:
+        size: [ web, size ]
+        found: [ web, place, at ]
+    nightly:
+      inputs: { how: { type: integer, default: 7 } }
+      steps:
+        measure:
+          target: web
+          activities:
+            - inline: { workflow: measure, inputs: { depth: { get_input: how } } }
+            - set_state: stopped
+`
+
+// A workflow that is implemented by an artifact is one operation of no node,
+// which gets the workflow's inputs and returns its outputs.
+func TestImplementedWorkflow(t *testing.T) {
+	t.Parallel()
+	measured := 0
+	driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+		if op.Interface != "Workflow" {
+			return nil, nil
+		}
+		measured++
+		require.Nil(t, op.Node)
+		require.Equal(t, "measure.sh", op.Primary.Path)
+		require.Equal(t, "lib.sh", op.Dependencies[0].Path)
+		require.Equal(t, time.Minute, op.Timeout)
+		require.Equal(t, map[string]string{"DEPLOYMENT": "x", "WORKFLOW": "measure", "INTERFACE": "Workflow", "OPERATION": "measure", "HOST": "localhost"}, op.Context)
+		switch measured {
+		case 1:
+			require.Equal(t, map[string]any{"depth": int64(3), "where": "there"}, op.Inputs)
+		case 2:
+			require.Equal(t, map[string]any{"depth": int64(7), "where": "there"}, op.Inputs)
+		case 3:
+			return nil, errors.New("no ruler")
+		}
+		return map[string]any{"size": 40 + measured, "found": "shelf", "more": true}, nil
+	}}
+	w := &watcher{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}, Observe: w.observe})
+	archive, err := csar.FromFS(fstest.MapFS{"service.yaml": {Data: []byte(implemented)}, "do.sh": {}, "measure.sh": {}, "lib.sh": {}}, "service.yaml")
+	require.NoError(t, err)
+	_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: archive, Inputs: map[string]any{"where": "there"}})
+	require.NoError(t, err)
+	attributes := func() string {
+		info, err := e.Info(t.Context(), "x")
+		require.NoError(t, err)
+		require.Len(t, info.Instances, 1)
+		text, err := json.Marshal(info.Instances[0].Attributes)
+		require.NoError(t, err)
+		return string(text)
+	}
+
+	_, err = e.RunWorkflow(t.Context(), "x", "measure", nil, executor.Options{})
+	require.NoError(t, err)
+	require.Contains(t, attributes(), `"place":{"at":"shelf"}`)
+	require.Contains(t, attributes(), `"size":41`)
+	require.NotContains(t, attributes(), "more")
+	_, err = e.RunWorkflow(t.Context(), "x", "nightly", nil, executor.Options{})
+	require.NoError(t, err)
+	require.Contains(t, attributes(), `"size":42`)
+
+	_, err = e.RunWorkflow(t.Context(), "x", "measure", nil, executor.Options{})
+	require.ErrorContains(t, err, "web_0", "the precondition: it is stopped")
+	require.Equal(t, 2, measured)
+	_, err = e.RunWorkflow(t.Context(), "x", "measure", map[string]any{"deep": 1}, executor.Options{})
+	require.ErrorContains(t, err, `it has no input "deep"`)
+	_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x"})
+	require.NoError(t, err)
+	_, err = e.RunWorkflow(t.Context(), "x", "measure", nil, executor.Options{})
+	require.ErrorContains(t, err, "Workflow.measure: no ruler")
+	require.Contains(t, attributes(), `"size":42`)
 }

@@ -150,6 +150,7 @@ func (c *checker) operations(self Entity, list []*Interface) {
 				continue
 			}
 			c.artifactCalls(self, op.Implementation)
+			c.outputMappings(self, op.Outputs)
 			if self.Relationship != nil {
 				c.relationshipInputs(self, op)
 				continue
@@ -402,6 +403,7 @@ func (c *checker) workflows() {
 	}
 	for _, w := range c.t.Workflows {
 		c.implementation(w.Implementation, Error)
+		c.workflowOutputs(w)
 		c.workflowCalls(w)
 		for _, s := range w.Steps {
 			targets := groups[s.Target]

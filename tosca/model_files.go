@@ -14,13 +14,16 @@ func (t *ServiceTemplate) UsedFiles() []string {
 			}
 		}
 	}
+	implementation := func(i *Implementation) {
+		if i != nil {
+			add(i.Primary)
+			add(i.Dependencies...)
+		}
+	}
 	interfaces := func(list []*Interface) {
 		for _, i := range list {
 			for _, op := range i.Operations {
-				if op.Implementation != nil {
-					add(op.Implementation.Primary)
-					add(op.Implementation.Dependencies...)
-				}
+				implementation(op.Implementation)
 			}
 		}
 	}
@@ -35,6 +38,9 @@ func (t *ServiceTemplate) UsedFiles() []string {
 	}
 	for _, g := range t.Groups {
 		interfaces(g.Interfaces)
+	}
+	for _, w := range t.Workflows {
+		implementation(w.Implementation)
 	}
 	for _, p := range t.Policies {
 		for _, tr := range p.Triggers {

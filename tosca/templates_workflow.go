@@ -31,8 +31,9 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 		w.Steps = append(w.Steps, b.step(d, s))
 	}
 	b.stepNames(d, w, n.Get("steps"))
-	if d.v.v2() && !n.Get("steps").IsNull() && !n.Get("implementation").IsNull() {
-		d.errorf(codeWrongShape, f.Key, "the workflow %q has steps and an implementation; it can have only one of them", w.Name)
+	if !n.Get("steps").IsNull() && !n.Get("implementation").IsNull() {
+		d.strictf(codeWrongShape, f.Key, "the workflow %q has steps and an implementation; it can have only one of them", w.Name).Detail =
+			"The implementation is what runs."
 	}
 	w.Implementation = d.implementation(n.Get("implementation"), nil)
 	w.Outputs = d.workflowOutputs(n.Get("outputs"))

@@ -30,12 +30,14 @@ import (
 // instance, examined when the step begins, preconditions become Checks. A
 // failure that on_failure handles is still a failure of the run.
 //
+// A workflow that is implemented by an artifact is one Call of that (see
+// Step.Workflow), behind its preconditions.
+//
 // Instances that do not exist yet are made (Plan.Create).
 //
 // Errors: NotFound where there is no such workflow; InvalidArgument where
 // it names steps, targets, operations or workflows that do not exist, or goes in
-// circles; Unimplemented for a workflow that is implemented by an artifact, and
-// for an inline activity under a filter on several nodes.
+// circles; Unimplemented for an inline activity under a filter on several nodes.
 //
 // Source: TOSCA 1.3 sections 3.6.23, 3.6.26, 3.6.27, 3.8.7 and 7.3.
 func Workflow(t *tosca.ServiceTemplate, name string, current Current, opts Options) (*Plan, error) {
@@ -48,6 +50,10 @@ func Workflow(t *tosca.ServiceTemplate, name string, current Current, opts Optio
 		return err
 	})
 }
+
+// WorkflowInterface is the interface in Calls of the artifacts that implement
+// workflows; their operation is the workflow's name.
+const WorkflowInterface = "Workflow"
 
 func noWorkflow(t *tosca.ServiceTemplate, name string) error {
 	var names []string
@@ -109,14 +115,15 @@ func (c *compiler) fail(code errs.Code, where, format string, args ...any) error
 // workflow adds the steps of a workflow behind the given ones and returns those
 // with which it ends. prefix begins the IDs of its steps.
 func (c *compiler) workflow(w *tosca.Workflow, prefix string, after []int) ([]int, error) {
-	if w.Implementation != nil {
-		return nil, c.fail(errs.Unimplemented, w.Name, "the workflow is implemented by an artifact; only workflows made of steps can be planned")
-	}
 	c.active = append(c.active, w)
 	defer func() { c.active = c.active[:len(c.active)-1] }()
 	after, err := c.preconditions(w, prefix, after)
 	if err != nil {
 		return nil, err
+	}
+	if w.Implementation != nil {
+		return []int{c.add(Step{ID: prefix + "implementation", Kind: Call, Workflow: c.place("workflows", w.Name),
+			Interface: WorkflowInterface, Operation: w.Name}, after)}, nil
 	}
 	steps, err := orderSteps(w)
 	if err != nil {

@@ -261,8 +261,6 @@ func TestWorkflowRefuses(t *testing.T) {
 	}{
 		{name: "no such workflow", workflow: &tosca.Workflow{Name: "x"}, code: errs.NotFound,
 			want: "plan workflow w: the service template has no such workflow (its workflows: other, x)"},
-		{name: "implemented by an artifact", workflow: &tosca.Workflow{Name: "w", Implementation: &tosca.Implementation{}}, code: errs.Unimplemented,
-			want: "plan workflow w: the workflow is implemented by an artifact; only workflows made of steps can be planned"},
 		{name: "no such step", steps: []*tosca.WorkflowStep{then(step("s", "web"), "t")}, code: errs.InvalidArgument,
 			want: `plan workflow w.s: it goes on to the step "t", which does not exist`},
 		{name: "circle of steps", steps: []*tosca.WorkflowStep{then(step("s", "web"), "t"), otherwise(step("t", "web"), "s")}, code: errs.InvalidArgument,
@@ -331,4 +329,33 @@ func TestFindRefusesForeignPlaces(t *testing.T) {
 		_, err = workflow.FindCondition(template, at)
 		require.Equal(t, errs.NotFound, errs.CodeOf(err), at)
 	}
+}
+
+// A workflow that an artifact implements is one step on no instance, behind its
+// preconditions; a workflow that runs it has it in its place.
+func TestImplementedWorkflow(t *testing.T) {
+	t.Parallel()
+	implemented := &tosca.Workflow{Name: "copy", Implementation: &tosca.Implementation{},
+		Preconditions: []*tosca.Precondition{{Target: "both", Condition: assert("state", "equal", "started")}}}
+	outer := &tosca.Workflow{Name: "w", Steps: []*tosca.WorkflowStep{step("s", "web", setState("saving"), inline("copy"), setState("started"))}}
+	template := withWorkflows(implemented, outer)
+	plan, err := workflow.Workflow(template, "w", nil, workflow.Options{})
+	require.NoError(t, err)
+	require.NoError(t, plan.Validate())
+	require.Equal(t, []string{
+		"w.s.0.web_0.saving >saving",
+		"w.s.1.precondition.0.web_0 < w.s.0.web_0.saving",
+		"w.s.1.precondition.0.db_0 < w.s.0.web_0.saving",
+		"w.s.1.preconditions < w.s.1.precondition.0.web_0, w.s.1.precondition.0.db_0",
+		"w.s.1.implementation < w.s.1.preconditions",
+		"w.s.2.web_0.started >started < w.s.1.implementation",
+	}, lines(plan))
+	run := plan.Steps[4]
+	require.Equal(t, workflow.Step{ID: run.ID, Kind: workflow.Call, Workflow: "/workflows/copy", Interface: "Workflow", Operation: "copy",
+		Scope: []string{"/workflows/w/steps/s/activities/1"}, After: []int{3}}, *run)
+	found, err := workflow.FindWorkflow(template, run.Workflow)
+	require.NoError(t, err)
+	require.Same(t, implemented, found)
+	_, err = workflow.FindWorkflow(template, "/workflows/nothing")
+	require.Equal(t, errs.NotFound, errs.CodeOf(err))
 }

@@ -75,6 +75,9 @@ type Step struct {
 	// the instance's template.
 	Interface string `json:"interface,omitempty"`
 	Operation string `json:"operation,omitempty"`
+	// Workflow is the place of a workflow that is implemented by an artifact: the
+	// Call runs that, on no instance.
+	Workflow string `json:"workflow,omitempty"`
 	// Activity is the place in the template of the activity (of a workflow step
 	// or a policy's trigger) that asks for the call: see FindActivity. The
 	// activity's inputs win over the operation's own, for this call only. Empty

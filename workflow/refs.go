@@ -13,6 +13,7 @@ import (
 // they are made of until the step begins. A place is a path in the manner of a
 // JSON pointer (RFC 6901: "~1" stands for a slash in a name, "~0" for a tilde):
 //
+//	/workflows/NAME
 //	/workflows/NAME/steps/NAME/activities/INDEX
 //	/workflows/NAME/steps/NAME/filter
 //	/workflows/NAME/preconditions/INDEX
@@ -58,6 +59,19 @@ func FindActivity(t *tosca.ServiceTemplate, at string) (*tosca.Activity, error) 
 		}
 	}
 	return nil, notInTemplate("activity", at)
+}
+
+// FindWorkflow returns the workflow at a place that a step names (Step.Workflow).
+// The template must be the one that the plan was made of, else the error has
+// code NotFound.
+func FindWorkflow(t *tosca.ServiceTemplate, at string) (*tosca.Workflow, error) {
+	t, p := inService(t, splitPlace(at))
+	if p.is("workflows", "") {
+		if w := t.Workflow(p[1]); w != nil {
+			return w, nil
+		}
+	}
+	return nil, notInTemplate("workflow", at)
 }
 
 // FindCondition returns the condition at the place that a Check or Filter

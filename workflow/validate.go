@@ -61,7 +61,7 @@ func (p *Plan) Validate() error {
 func (s *Step) validate(i int) error {
 	switch s.Kind {
 	case Call:
-		if s.Instance == "" || s.Interface == "" || s.Operation == "" {
+		if s.Instance == "" && s.Workflow == "" || s.Interface == "" || s.Operation == "" {
 			return invalid("step %q calls an operation, but lacks its instance, interface or name", s.ID)
 		}
 	case Set:

@@ -96,17 +96,17 @@ func (p *plain) event(e executor.Event) {
 	case executor.OperationStarted:
 		slot := p.take(e.Step)
 		p.last[e.Instance] = slot
-		p.printf(slot, "    Executing %s on %s", e.Operation, e.Instance)
+		p.printf(slot, "    Executing %s", operationOn(e))
 	case executor.OperationRetry:
-		p.printf(p.last[e.Instance], "    Retrying %s on %s: %s", e.Operation, e.Instance, indent(e.Err))
+		p.printf(p.last[e.Instance], "    Retrying %s: %s", operationOn(e), indent(e.Err))
 	case executor.OperationEnded:
 		p.free(e.Step)
 		switch {
 		case e.Err == "":
 		case e.State == string(executor.Lost):
-			p.printf(p.last[e.Instance], "    Warning: the outcome of %s on %s is unknown: opera ended while it ran", e.Operation, e.Instance)
+			p.printf(p.last[e.Instance], "    Warning: the outcome of %s is unknown: opera ended while it ran", operationOn(e))
 		default:
-			p.printf(p.last[e.Instance], "    Failed %s on %s: %s", e.Operation, e.Instance, indent(e.Err))
+			p.printf(p.last[e.Instance], "    Failed %s: %s", operationOn(e), indent(e.Err))
 		}
 	case executor.OperationLog:
 		if p.verbose {
@@ -117,6 +117,14 @@ func (p *plain) event(e executor.Event) {
 	case executor.Warning:
 		p.printf(p.last[e.Instance], "    Warning: %s", e.Err)
 	}
+}
+
+// operationOn names an operation: "create on web_0", or the workflow that it implements.
+func operationOn(e executor.Event) string {
+	if e.Instance == "" {
+		return e.Operation
+	}
+	return e.Operation + " on " + e.Instance
 }
 
 // state prints the begin and the end of a node's way.
