@@ -44,6 +44,8 @@
 //	TOSCA_NODE           the node template (of a relationship: its source)
 //	TOSCA_RELATIONSHIP   the relationship template; only for its operations
 //	TOSCA_INSTANCE       the node or relationship instance
+//	TOSCA_WORKFLOW       the workflow that the script implements; then there is
+//	                     no node, relationship or instance
 //	TOSCA_INTERFACE      the interface, such as Standard
 //	TOSCA_OPERATION      the operation, such as create
 //	TOSCA_HOST           the address of the host, or localhost

@@ -476,12 +476,23 @@ func (l *live) workflowInputs(name string, given map[string]any) (map[string]any
 		}
 		for _, p := range w.Inputs {
 			value, ok := given[p.Name]
+			own := p.Value
+			if own == nil {
+				own = p.Default
+			}
 			var err error
 			switch {
+			case ok && p.Value != nil:
+				err = errs.New(errs.InvalidArgument, "run workflow", name, "the value of the input %q is fixed by the template", p.Name)
 			case ok:
-				value, err = normalize(value)
-			case p.Default != nil:
-				value, err = l.eval(l.service, p.Default, tosca.Entity{Service: l.service.template})
+				if value, err = normalize(value); err == nil {
+					var diags tosca.Diagnostics
+					if value, diags = p.Check(value); diags.HasErrors() {
+						err = &errs.Error{Code: errs.InvalidArgument, Op: "run workflow", Subject: name, Err: faults(diags)}
+					}
+				}
+			case own != nil:
+				value, err = l.eval(l.service, own, tosca.Entity{Service: l.service.template})
 			case p.Required:
 				err = errs.New(errs.InvalidArgument, "run workflow", name, "the required input %q has no value", p.Name)
 			default:

@@ -33,17 +33,33 @@ func (t *ServiceTemplate) resolveInput(p *Parameter, given, inputs map[string]an
 		s.errorf("fixed-input", p.Range, "the value of the input %s is fixed by the template", p.Name).
 			Detail = "Leave the input out."
 	case ok:
-		data = normalize(data)
-		v := Constant(data)
-		v.place(p.Range)
-		p.Schema.checkInput(v, s, "input "+p.Name)
-		inputs[p.Name] = data
+		inputs[p.Name] = p.check(data, s)
 	case p.Value != nil || p.Default != nil:
 		t.defaultInput(p, inputs, s)
 	case p.Required:
 		s.errorf("missing-input", p.Range, "the required input %s has no value", p.Name).
 			Detail = "Give it a value; it has no default."
 	}
+}
+
+// Check checks a value that is given for the parameter, such as an input of a
+// workflow, and returns it with its numbers as int64 or float64. It reports the
+// faults of a value (wrong-type, constraint-violated, lenient-type, ...) at the
+// place of the declaration.
+//
+// Source: TOSCA 1.3 section 3.6.14, TOSCA 2.0 section 9.8.
+func (p *Parameter) Check(data any) (any, Diagnostics) {
+	s := &sink{}
+	data = p.check(data, s)
+	return data, s.list
+}
+
+func (p *Parameter) check(data any, s *sink) any {
+	data = normalize(data)
+	v := Constant(data)
+	v.place(p.Range)
+	p.Schema.checkInput(v, s, "input "+p.Name)
+	return data
 }
 
 // defaultInput evaluates what the template itself says, where other inputs may occur.

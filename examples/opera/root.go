@@ -34,7 +34,7 @@ SSH, and keeps what it deployed under control afterwards.`,
 	root.Flags().StringVarP(&shell, "shell-completion", "s", "", "print the completion script of a shell: bash, zsh, fish or tcsh")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
-		newDeploy(io), newUndeploy(io), newUpdate(io), newDiff(io), newPlan(io), newNotify(io),
+		newDeploy(io), newUndeploy(io), newUpdate(io), newDiff(io), newPlan(io), newNotify(io), newRun(io),
 		newEvents(io), newLogs(io), newInfo(io), newOutputs(io), newValidate(io), newPackage(io), newUnpackage(io),
 		newResume(io), newCancel(io), newExport(io), newImport(io), newPrune(io),
 	)
