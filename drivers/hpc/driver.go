@@ -47,6 +47,10 @@ type Config struct {
 	// answer or a limit on submitted jobs is reached; what is left is for the
 	// engine's retries. Default 10 min; negative for one try.
 	SubmitPatience time.Duration
+	// ImpossiblePatience is how long a job may wait of which the manager says that
+	// no node or limit will ever allow it; then it is canceled, and fails. It gives
+	// time to change the limits, or the job. Default 10 min; negative for ever.
+	ImpossiblePatience time.Duration
 	// MaxLog is how much of a job's output goes into the operation's log, in
 	// bytes for each of its files. Default 1 MiB.
 	MaxLog int64
@@ -92,6 +96,9 @@ func New(config Config) *Driver {
 	}
 	if config.SubmitPatience == 0 {
 		config.SubmitPatience = 10 * time.Minute
+	}
+	if config.ImpossiblePatience == 0 {
+		config.ImpossiblePatience = 10 * time.Minute
 	}
 	if config.MaxLog <= 0 {
 		config.MaxLog = 1 << 20

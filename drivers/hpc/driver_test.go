@@ -251,6 +251,34 @@ func TestServes(t *testing.T) {
 	}
 }
 
+// A job that can never start is left in the queue for a while, and says so; then
+// it is canceled and fails.
+func TestImpossible(t *testing.T) {
+	t.Parallel()
+	for _, patience := range []time.Duration{time.Nanosecond, time.Hour} {
+		m := &fakeManager{jobs: map[string]*hpc.Job{}}
+		f := &fake{fakeManager: m, dir: t.TempDir(), Driver: hpc.New(hpc.Config{MinPeriod: time.Millisecond, MaxPeriod: 2 * time.Millisecond, ImpossiblePatience: patience,
+			Managers: []hpc.Factory{{Name: "fake", Detect: func(context.Context, hpc.Shell) (bool, error) { return true, nil },
+				New: func(hpc.Shell) (hpc.Manager, error) { return m, nil }}}})}
+		_, s := f.start(t, map[string]any{"command": "date"})
+		f.set(func(j *hpc.Job) { j.Cause, j.Reason = hpc.Impossible, "PartitionNodeLimit" })
+		if patience == time.Hour {
+			require.Eventually(t, func() bool {
+				all, err := f.Poll(t.Context(), []executor.Handle{s.Handle})
+				require.NoError(t, err)
+				return len(all) == 1 && all[0].State == executor.Running && strings.Contains(all[0].Detail, "it can never start")
+			}, 10*time.Second, time.Millisecond)
+		} else {
+			s = await(t, f.Driver, s)
+			require.Equal(t, executor.Failed, s.State)
+			require.Equal(t, executor.FailedPrecondition, executor.CodeOf(s.Err))
+			require.ErrorContains(t, s.Err, "it can never run: PartitionNodeLimit")
+			require.Equal(t, hpc.Canceled, m.jobs["101"].State)
+		}
+		require.NoError(t, f.Close())
+	}
+}
+
 // What the manager has forgotten is known from the work directory.
 func TestForgottenJobs(t *testing.T) {
 	t.Parallel()

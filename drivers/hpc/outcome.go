@@ -42,7 +42,7 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 		return d.completed(c, w)
 	case j.State.Ended():
 		return d.failed(ctx, c, w)
-	case j.Cause == DependencyNeverSatisfied:
+	case j.Cause == DependencyNeverSatisfied, j.Cause == Impossible && d.outOfPatience(w):
 		if err := c.manager.Cancel(ctx, w.id); err != nil {
 			d.config.Logger.Warn("cannot cancel a job", "job", w.id, "error", err)
 			return nil
@@ -52,7 +52,19 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 		w.job = &failed
 		return d.failed(ctx, c, w)
 	}
+	if j.Cause != Impossible {
+		w.watch.never = time.Time{}
+	}
 	return &executor.Status{State: executor.Running, Detail: detailOf(j)}
+}
+
+// outOfPatience tells whether a job that can never start has been seen as one
+// for Config.ImpossiblePatience.
+func (d *Driver) outOfPatience(w *watched) bool {
+	if w.watch.never.IsZero() {
+		w.watch.never = time.Now()
+	}
+	return d.config.ImpossiblePatience >= 0 && time.Since(w.watch.never) >= d.config.ImpossiblePatience
 }
 
 // bySignal tells a program that a signal ended from one that returned a code:
@@ -223,6 +235,8 @@ func hintOf(j *Job, w *watched) string {
 		return "its files are in " + w.data.Dir
 	case DependencyNeverSatisfied:
 		return "look at the job that it waits for"
+	case Impossible:
+		return "ask for less, or for another queue"
 	}
 	return ""
 }

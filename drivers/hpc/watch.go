@@ -33,6 +33,7 @@ type watch struct {
 	// offsets are how much of each file of the job has been put into the log.
 	offsets map[string]int64
 	gone    time.Time // since when nobody has known the job
+	never   time.Time // since when it can never start
 
 	mu       sync.Mutex
 	fetching bool
