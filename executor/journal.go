@@ -81,35 +81,5 @@ func dataOf(e *state.Entry) (entryData, error) {
 	return data, err
 }
 
-// batch is what the next commit will make durable, with the events to deliver
-// and the functions to call when it is.
-type batch struct {
-	entries []*state.Entry
-	// events are all events since the last batch; those with Seq != 0 belong to
-	// an entry and hold its place in entries (from 1) until the commit.
-	events []Event
-	put    []*instance
-	drop   []string
-	// head tells that the record of the deployment or of the run changed.
-	head bool
-	then []func()
-
-	// logs is what operations printed, outputs the last chunk of each, logged
-	// how many bytes there are. They can wait for something else to be committed
-	// until logsDue.
-	logs    []*printed
-	outputs map[*output]*printed
-	logged  int
-	logsDue bool
-	// stored and shown are the room of printed pieces (run.logRoom) that is given
-	// back when they are committed, or delivered.
-	stored, shown int64
-}
-
-// durable tells that the batch has something to commit.
-func (b *batch) durable() bool {
-	return len(b.entries) > 0 || len(b.put) > 0 || len(b.drop) > 0 || b.head || b.logsDue
-}
-
 // now is the time as it is recorded.
 func now() time.Time { return time.Now().UTC() }
