@@ -58,12 +58,12 @@ func newSources(fsys fs.FS, opts *Options, lim Limits) *sources {
 }
 
 // external returns what was read from elsewhere, or nil where all is in main.
-// From then on nothing is fetched.
+// From then on nothing is fetched, and several goroutines may read it.
 func (s *sources) external() fs.FS {
 	if !s.used && len(s.fetched) == 0 {
 		return nil
 	}
-	return &sources{main: nothing{}, roots: s.roots, lim: s.lim, stored: s.storedRoots(), fetched: s.fetched}
+	return &sources{main: nothing{}, roots: s.roots, lim: s.lim, stored: s.storedRoots(), fetched: s.fetched, used: true}
 }
 
 // nothing is an empty file system.
@@ -89,7 +89,9 @@ func (s *sources) locate(name string) (fsys fs.FS, rest string, file *fetchedFil
 				if rest == "" {
 					rest = "."
 				}
-				s.used = true
+				if !s.used { // what external returned is read by several at once
+					s.used = true
+				}
 				return s.roots[i], rest, nil
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -118,4 +119,37 @@ func mustLoad(t testing.TB, fsys fs.FS, file string) *ServiceTemplate {
 	require.Empty(t, report(ds))
 	require.NotNil(t, st)
 	return st
+}
+
+// What was read from elsewhere may be read by several at once: two deployments
+// of one template pack it at the same time.
+func TestExternalIsShared(t *testing.T) {
+	main := fstest.MapFS{"service.yaml": {Data: []byte("tosca_definitions_version: tosca_2_0\n" +
+		"imports: [ { profile: org.example }, { url: https://example.org/far.yaml } ]\n" +
+		"service_template: { node_templates: { near: { type: Near }, far: { type: Far } } }\n")}}
+	near := "tosca_definitions_version: tosca_2_0\nprofile: org.example\nnode_types: { Near: {} }\n"
+	far := "tosca_definitions_version: tosca_2_0\nnode_types: { Far: {} }\n"
+	template, diags := Load(main, "service.yaml", &Options{
+		Profiles: []fs.FS{fstest.MapFS{"org.example/profile.yaml": {Data: []byte(near)}}},
+		Fetch:    func(string) ([]byte, error) { return []byte(far), nil },
+	})
+	require.Empty(t, diags)
+	files := template.UsedFiles()
+	require.Equal(t, []string{"TOSCA-Imports/https/example.org/far.yaml", "TOSCA-Imports/profiles/0/org.example/profile.yaml", "service.yaml"}, files)
+	var wg sync.WaitGroup
+	var got [4][]byte
+	for i := range got {
+		wg.Go(func() {
+			for range 100 {
+				got[i], _ = fs.ReadFile(template.External, files[1])
+			}
+		})
+	}
+	wg.Wait()
+	for _, src := range got {
+		require.Equal(t, near, string(src))
+	}
+	src, err := fs.ReadFile(template.External, files[0])
+	require.NoError(t, err)
+	require.Equal(t, far, string(src))
 }
