@@ -38,6 +38,9 @@ const (
 	// ConditionExamined: a condition of a workflow or trigger held or not (State
 	// "true" or "false").
 	ConditionExamined EventKind = "condition-examined"
+	// InputsStored: the inputs of a workflow were given to the attributes that
+	// they are mapped to.
+	InputsStored EventKind = "inputs-stored"
 	// Warning: something is not as it should be, and the run goes on (Err).
 	Warning EventKind = "warning"
 )

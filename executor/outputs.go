@@ -119,15 +119,61 @@ func (r *run) endOf(c *call, m *tosca.OutputMapping) (*instance, error) {
 		inst = c.inst.target
 	}
 	if c.step.Workflow != "" {
-		inst = nil
-		if n := sibling(workflow.ServiceAt(r.live.serviceOf(c.step).template, c.step.Workflow), c.inst, m.Entity); n != nil {
-			inst = r.live.instances[workflow.NodeID(n.Name, n.Index)]
-		}
+		inst = r.live.mapped(c.step, m)
 	}
 	if inst == nil {
 		return nil, errs.New(errs.InvalidArgument, "", "", "%s has no %s", cmp.Or(c.inst.ID, "the service"), m.Entity)
 	}
 	return inst, nil
+}
+
+// mapped is the instance of the node that a mapping of a workflow names; nil
+// where there is none.
+func (l *live) mapped(s *workflow.Step, m *tosca.OutputMapping) *instance {
+	if n := sibling(workflow.ServiceAt(l.serviceOf(s).template, s.Workflow), &instance{}, m.Entity); n != nil {
+		return l.instances[workflow.NodeID(n.Name, n.Index)]
+	}
+	return nil
+}
+
+// storeInputs gives the inputs of a workflow to the attributes that they are
+// mapped to. One without a value is left out.
+func (r *run) storeInputs(i int) {
+	s := r.plan.Steps[i]
+	if err := r.storeMapped(i, s); err != nil {
+		r.stepFailed(i, err)
+		return
+	}
+	r.emit(Event{Kind: InputsStored, Step: s.ID}, entryData{})
+	r.steps.succeed(i, r.skip)
+}
+
+func (r *run) storeMapped(i int, s *workflow.Step) error {
+	svc := r.live.serviceOf(s)
+	w, err := workflow.FindWorkflow(svc.template, s.Workflow)
+	if err != nil {
+		return err
+	}
+	e := env{live: r.live, service: svc, arguments: r.arguments}
+	if e, err = r.live.nested(s, tosca.Entity{Service: workflow.ServiceAt(svc.template, s.Workflow)}, e); err != nil {
+		return err
+	}
+	c := &call{run: r, index: i, step: s, inst: &instance{}, op: &Operation{Name: w.Name}}
+	for _, m := range w.Stored {
+		value, ok := e.arguments[m.Name]
+		if !ok {
+			continue
+		}
+		inst, err := r.endOf(c, m)
+		if err == nil {
+			secret := r.live.secrets.Contains(value)
+			err = r.setPath(c, inst, m, clone(value), &secret)
+		}
+		if err != nil {
+			return errs.Wrap(err, "store input", m.Name)
+		}
+	}
+	return nil
 }
 
 // setPath gives value to what a mapping's path names: an attribute, that of a

@@ -75,7 +75,7 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 			s.open = false
 		case OperationEnded:
 			s.open, s.done = false, data.State == string(Succeeded)
-		case StateChanged: // the step was without an operation, or it may fail
+		case StateChanged, InputsStored: // the step was without an operation, or it may fail
 			s.done = true
 		case ConditionExamined:
 			s.done, s.unmet = true, data.State == "false"

@@ -209,6 +209,8 @@ func (r *run) begin(i int) {
 		r.steps.succeed(i, r.skip)
 	case workflow.Join:
 		r.steps.succeed(i, r.skip)
+	case workflow.Store:
+		r.storeInputs(i)
 	case workflow.Check, workflow.Filter:
 		r.examine(i)
 	default:

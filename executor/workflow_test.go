@@ -310,3 +310,50 @@ func TestImplementedWorkflow(t *testing.T) {
 	require.ErrorContains(t, err, "Workflow.measure: no ruler")
 	require.Contains(t, attributes(), `"size":42`)
 }
+
+// Inputs of a workflow that are mapped to attributes are there before its first
+// step, also where another workflow runs it.
+func TestMappedWorkflowInputs(t *testing.T) {
+	t.Parallel()
+	const yaml = `
+tosca_definitions_version: tosca_2_0
+artifact_types: { Sh: { file_ext: [ sh ] } }
+interface_types: { Sizing: { operations: { resize: {} } } }
+capability_types: { Port: { attributes: { number: { type: integer } } } }
+node_types:
+  Disk:
+    attributes: { size: { type: integer } }
+    capabilities: { port: Port }
+    interfaces: { Sizing: { type: Sizing } }
+service_template:
+  node_templates:
+    disk:
+      type: Disk
+      interfaces:
+        Sizing: { operations: { resize: { implementation: do.sh, inputs: { to: { $get_attribute: [ SELF, size ] }, port: { $get_attribute: [ SELF, CAPABILITY, port, number ] } } } } }
+  workflows:
+    grow:
+      inputs:
+        size: { type: integer, default: 5, mapping: [ disk, size ] }
+        number: { type: integer, required: false, mapping: [ disk, CAPABILITY, port, number ] }
+      steps: { one: { target: disk, activities: [ call_operation: Sizing.resize ] } }
+    twice:
+      steps:
+        first: { target: disk, activities: [ inline: { workflow: grow, inputs: { size: 6, number: 80 } } ], on_success: [ second ] }
+        second: { target: disk, activities: [ inline: grow ] }
+`
+	driver := &script{}
+	w := &watcher{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}, Observe: w.observe})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, yaml)})
+	require.NoError(t, err)
+	_, err = e.RunWorkflow(t.Context(), "x", "grow", map[string]any{"size": 9}, executor.Options{})
+	require.NoError(t, err)
+	_, err = e.RunWorkflow(t.Context(), "x", "twice", nil, executor.Options{})
+	require.NoError(t, err)
+	var got []any
+	for _, op := range driver.ops {
+		got = append(got, op.Inputs["to"], op.Inputs["port"])
+	}
+	require.Equal(t, []any{int64(9), nil, int64(6), int64(80), int64(5), int64(80)}, got)
+}

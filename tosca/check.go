@@ -403,7 +403,7 @@ func (c *checker) workflows() {
 	}
 	for _, w := range c.t.Workflows {
 		c.implementation(w.Implementation, Error)
-		c.workflowOutputs(w)
+		c.workflowMappings(w)
 		c.workflowCalls(w)
 		for _, s := range w.Steps {
 			targets := groups[s.Target]

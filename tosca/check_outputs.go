@@ -60,30 +60,40 @@ func (c *checker) nodeOutput(m *OutputMapping, n *NodeTemplate, path []string) {
 }
 
 func (c *checker) noAttribute(m *OutputMapping, name, whose string, names []string) {
-	c.strictf(codeUnknownAttribute, m.Range, "the output %q is mapped to the attribute %q, which %s does not have", m.Name, name, whose).Suggestion =
+	c.strictf(codeUnknownAttribute, m.Range, "%q is mapped to the attribute %q, which %s does not have", m.Name, name, whose).Suggestion =
 		nearest(name, names)
 }
 
-// workflowOutputs checks what the outputs of a workflow are mapped to, and that
-// something returns them.
-func (c *checker) workflowOutputs(w *Workflow) {
+// workflowMappings checks what the inputs and outputs of a workflow are mapped
+// to, and that something returns the outputs.
+//
+// Source: TOSCA 1.3 section 3.8.7, TOSCA 2.0 sections 9.10 and 13.2.
+func (c *checker) workflowMappings(w *Workflow) {
+	for _, m := range w.Stored {
+		c.workflowMapping(m, "input")
+	}
 	for _, m := range w.Outputs {
-		nodes, known := c.named(m.Entity)
-		if !known {
-			names := make([]string, len(c.t.Nodes))
-			for i, n := range c.t.Nodes {
-				names[i] = n.Name
-			}
-			c.s.errorf(codeUnknownNode, m.Range, "the output %q is mapped to an attribute of %q, which is no node template", m.Name, m.Entity).Suggestion =
-				nearest(m.Entity, names)
-			continue
-		}
-		for _, n := range nodes[:min(len(nodes), 1)] {
-			c.nodeOutput(m, n, m.Path)
-		}
-		if w.Implementation == nil {
+		if c.workflowMapping(m, "output") && w.Implementation == nil {
 			c.s.warnf(codeUnsupported, m.Range, "nothing returns the output %q: the workflow %q has no implementation", m.Name, w.Name).Detail =
 				"The operations that its steps call map their own outputs."
 		}
 	}
+}
+
+// workflowMapping checks one mapping; false where it names no node.
+func (c *checker) workflowMapping(m *OutputMapping, what string) bool {
+	nodes, known := c.named(m.Entity)
+	if !known {
+		names := make([]string, len(c.t.Nodes))
+		for i, n := range c.t.Nodes {
+			names[i] = n.Name
+		}
+		c.s.errorf(codeUnknownNode, m.Range, "the %s %q is mapped to an attribute of %q, which is no node template", what, m.Name, m.Entity).Suggestion =
+			nearest(m.Entity, names)
+		return false
+	}
+	if len(nodes) > 0 {
+		c.nodeOutput(m, nodes[0], m.Path)
+	}
+	return true
 }

@@ -697,7 +697,10 @@ type Workflow struct {
 	Steps          []*WorkflowStep
 	Implementation *Implementation
 	Outputs        []*OutputMapping
-	Range          Range
+	// Stored are the inputs whose values are stored into attributes of nodes, by
+	// their mappings.
+	Stored []*OutputMapping
+	Range  Range
 }
 
 // Precondition must hold before a workflow runs.

@@ -15,11 +15,17 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 	w := &Workflow{Name: f.Key.Text, Description: prose(n.Get("description")), Metadata: d.metadata(n.Get("metadata")), Range: d.rng(f.Key)}
 	for _, in := range d.entries(n.Get("inputs"), "inputs") {
 		p := d.parameter(in)
-		if p.Mapping != nil {
-			d.warnf(codeUnsupported, in.Key, "the value of the workflow's input %q is not stored into the attribute", p.Name).Detail =
-				"Let an operation that the workflow calls set it, or map an input of the service."
-		}
 		w.Inputs = append(w.Inputs, p)
+		if p.Mapping == nil {
+			continue
+		}
+		path, ok := mappingPath(p.Mapping)
+		if !ok {
+			d.s.warnf(codeUnsupported, p.Mapping.Range(), "the value of the input %q is stored only into an attribute of a node or of its capability", p.Name).Detail =
+				"Map it to [ node, attribute ] or [ node, CAPABILITY, capability, attribute ]."
+			continue
+		}
+		w.Stored = append(w.Stored, &OutputMapping{Name: p.Name, Entity: path[0], Path: path[1:], Range: p.Mapping.Range()})
 	}
 	if c := n.Get("precondition"); !c.IsNull() {
 		w.Preconditions = append(w.Preconditions, &Precondition{Condition: d.condition(c), Range: d.rng(c)})

@@ -30,7 +30,8 @@ import (
 // instance, examined when the step begins, preconditions become Checks. A
 // failure that on_failure handles is still a failure of the run.
 //
-// A workflow that is implemented by an artifact is one Call of that (see
+// Inputs that are mapped to attributes are a Store behind the preconditions. A
+// workflow that is implemented by an artifact is one Call of that (see
 // Step.Workflow), behind its preconditions.
 //
 // Instances that do not exist yet are made (Plan.Create).
@@ -120,6 +121,9 @@ func (c *compiler) workflow(w *tosca.Workflow, prefix string, after []int) ([]in
 	after, err := c.preconditions(w, prefix, after)
 	if err != nil {
 		return nil, err
+	}
+	if len(w.Stored) > 0 {
+		after = []int{c.add(Step{ID: prefix + "inputs", Kind: Store, Workflow: c.place("workflows", w.Name)}, after)}
 	}
 	if w.Implementation != nil {
 		return []int{c.add(Step{ID: prefix + "implementation", Kind: Call, Workflow: c.place("workflows", w.Name),

@@ -359,3 +359,24 @@ func TestImplementedWorkflow(t *testing.T) {
 	_, err = workflow.FindWorkflow(template, "/workflows/nothing")
 	require.Equal(t, errs.NotFound, errs.CodeOf(err))
 }
+
+// Inputs that are mapped to attributes are stored before the first step.
+func TestStoredInputs(t *testing.T) {
+	grow := &tosca.Workflow{Name: "grow", Stored: []*tosca.OutputMapping{{Name: "size", Entity: "db", Path: []string{"size"}}},
+		Preconditions: []*tosca.Precondition{{Target: "db", Condition: assert("state", "equal", "started")}},
+		Steps:         []*tosca.WorkflowStep{step("s", "db", setState("grown"))}}
+	outer := &tosca.Workflow{Name: "w", Steps: []*tosca.WorkflowStep{step("s", "web", inline("grow"))}}
+	plan, err := workflow.Workflow(withWorkflows(grow, outer), "w", nil, workflow.Options{})
+	require.NoError(t, err)
+	require.NoError(t, plan.Validate())
+	require.Equal(t, []string{
+		"w.s.0.precondition.0.db_0",
+		"w.s.0.inputs < w.s.0.precondition.0.db_0",
+		"w.s.0.s.0.db_0.grown >grown < w.s.0.inputs",
+	}, lines(plan))
+	stored := plan.Steps[1]
+	require.Equal(t, workflow.Step{ID: stored.ID, Kind: workflow.Store, Workflow: "/workflows/grow",
+		Scope: []string{"/workflows/w/steps/s/activities/0"}, After: []int{0}}, *stored)
+	stored.Workflow = ""
+	require.ErrorContains(t, plan.Validate(), "lacks the workflow")
+}

@@ -50,6 +50,9 @@ const (
 	Join StepKind = "join"
 	// Check fails unless the condition When holds: a precondition.
 	Check StepKind = "check"
+	// Store gives the inputs of a workflow to the attributes that they are mapped
+	// to: those of the workflow at Step.Workflow.
+	Store StepKind = "store"
 	// Filter finds out whether the condition When holds. It succeeds either
 	// way; the steps whose Guard names it do nothing where it does not hold.
 	Filter StepKind = "filter"
@@ -75,8 +78,8 @@ type Step struct {
 	// the instance's template.
 	Interface string `json:"interface,omitempty"`
 	Operation string `json:"operation,omitempty"`
-	// Workflow is the place of a workflow that is implemented by an artifact: the
-	// Call runs that, on no instance.
+	// Workflow is the place of a workflow: of a Store, or of a Call that runs the
+	// artifact which implements the workflow, on no instance.
 	Workflow string `json:"workflow,omitempty"`
 	// Activity is the place in the template of the activity (of a workflow step
 	// or a policy's trigger) that asks for the call: see FindActivity. The

@@ -56,7 +56,7 @@ func (p *planner) add(s Step, after []int) int {
 	s.Old = p.old
 	s.ID = p.prefix + s.ID
 	s.Guard = p.guard
-	if s.Kind == Call || s.Kind == Check || s.Kind == Filter {
+	if s.Kind == Call || s.Kind == Check || s.Kind == Filter || s.Kind == Store {
 		s.Scope = p.scope
 	}
 	if len(after) == 0 {

@@ -60,6 +60,8 @@ func (s *Step) action() string {
 		return "set state"
 	case Join:
 		return "wait " + s.ID
+	case Store:
+		return "store inputs"
 	}
 	return string(s.Kind) + " " + s.When
 }

@@ -72,6 +72,10 @@ func (s *Step) validate(i int) error {
 		if s.Instance == "" && s.Kind == Filter || s.When == "" {
 			return invalid("step %q examines a condition, but lacks its instance or the condition", s.ID)
 		}
+	case Store:
+		if s.Workflow == "" {
+			return invalid("step %q stores the inputs of a workflow, but lacks the workflow", s.ID)
+		}
 	case Join:
 	default:
 		return invalid("step %q has the unknown kind %q", s.ID, s.Kind)
