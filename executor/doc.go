@@ -139,15 +139,15 @@
 // processor time ("cpu") counts all threads:
 //
 //	1,000 nodes without operations      0.08 s, cpu 0.03 to 0.06 s, 1 commit
-//	100,000, with 200,000 relationships 4.0 s (up to 26 s on a busier machine), cpu 4.6 s,
-//	                                    3 commits, 46 syncs, peak 1.1 GB
+//	100,000, with 200,000 relationships 4.0 to 4.7 s (up to 26 s on a busier machine), cpu 5.2 s,
+//	                                    19 commits, 90 syncs, peak 1.0 GB
 //	loading the template of the same    cpu 3.2 s, not in the above
 //	1,000 deployments of 20 nodes       5.1 s, cpu 2.0 s, at most 3,757 goroutines, 387 MB,
 //	                                    4,964 commits in 238 syncs
 //	10,000 operations waiting           3,069 bytes each with node and plan, 7 goroutines in all
-//	200 processes beside 200 bare ones  2.9 times as long, cpu 1.6 times;
-//	                                    with drivers/local 5.1 times, cpu 4.6 times
-//	the same, all files in memory       1.8 times, cpu 1.4 times; drivers/local 2.9 and 3.3
+//	200 processes beside 200 bare ones  1.8 times as long, cpu 1.5 times, 131 commits;
+//	                                    with drivers/local 5.5 times, cpu 5.4 times
+//	the same, all files in memory       1.3 times, cpu 1.3 times; drivers/local 2.9 and 3.1
 //
 // What is left of the last is the wait for the disk before each operation and,
 // with drivers/local, the shell and the files by which a script is found again.

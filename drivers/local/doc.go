@@ -14,7 +14,7 @@
 // removed by Recover, and by the first Start of the next Driver.
 //
 // That costs a shell around the script and some ten files: 200 scripts that do
-// nothing took 4.6 times the processor time of bare processes, and 3.3 times with
+// nothing took 5.4 times the processor time of bare processes, and 3.1 times with
 // Config.WorkDir in memory (BenchmarkScaleForks in package executor). What is in
 // the folder is of no use after a new start of the machine, so a WorkDir that is
 // lost then loses nothing; it must allow programs to be executed.
