@@ -46,6 +46,9 @@
 //	TOSCA_INSTANCE       the node or relationship instance
 //	TOSCA_WORKFLOW       the workflow that the script implements; then there is
 //	                     no node, relationship or instance
+//	TOSCA_FUNCTION       the custom function that the script evaluates, again
+//	                     without those; its inputs are argument_0 and so on, and
+//	                     arguments, the list of all; its output is result
 //	TOSCA_INTERFACE      the interface, such as Standard
 //	TOSCA_OPERATION      the operation, such as create
 //	TOSCA_HOST           the address of the host, or localhost

@@ -68,6 +68,13 @@ type Config struct {
 	// must the result be, whatever its Go types of numbers, lists and maps. They
 	// may be called at any time, several at once, and should depend on nothing
 	// but the arguments. Templates may call them without defining them.
+	//
+	// A function that is not here, and whose signature has an implementation, is
+	// evaluated by that artifact: the driver that accepts it runs it on this
+	// machine, as an Operation of the interface "Function" with the inputs
+	// "arguments" (a list), "argument_0" and so on, and takes the output "result".
+	// A run waits for it, for 30 seconds at most, and calls it once for the same
+	// arguments.
 	Functions map[string]func(args []any) (any, error)
 	// MaxLog is how many bytes are stored of what an operation prints in one
 	// attempt. Of a longer output the beginning and the end are, with a line

@@ -71,7 +71,7 @@ func (e *Engine) PlanDeploy(ctx context.Context, req Request) (*workflow.Plan, e
 	}
 	l, last, err := e.read(ctx, req.Deployment)
 	if errs.CodeOf(err) == errs.NotFound {
-		l = &live{id: req.Deployment, vault: e.vault, functions: e.cfg.Functions, instances: map[string]*instance{}, record: &state.Deployment{ID: req.Deployment}}
+		l = &live{id: req.Deployment, vault: e.vault, functions: e.newFunctions(ctx), instances: map[string]*instance{}, record: &state.Deployment{ID: req.Deployment}}
 	} else if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ type Operation struct {
 	Instance string
 	// Node is the node template (the source, for a relationship's operation);
 	// Relationship is nil for a node's operation. Both are nil, and Instance is
-	// empty, for the artifact that implements a workflow.
+	// empty, for the artifact that implements a workflow or a custom function.
 	Node         *tosca.NodeTemplate
 	Relationship *tosca.RelationshipTemplate
 	// Interface and Name name the operation, such as "Standard" and "create".

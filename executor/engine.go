@@ -23,13 +23,14 @@ import (
 // is safe for concurrent use; of one deployment, one run goes on at a time,
 // whatever the number of engines that share the store.
 type Engine struct {
-	cfg       Config
-	vault     *vault
-	limits    *limits
-	telemetry *telemetry
-	pollers   map[string]*poller
-	loaded    templateCache
-	maxBatch  int // maxBatch, but in tests
+	cfg          Config
+	vault        *vault
+	limits       *limits
+	telemetry    *telemetry
+	pollers      map[string]*poller
+	loaded       templateCache
+	maxBatch     int           // maxBatch, but in tests
+	functionTime time.Duration // functionTime, but in tests
 
 	stop func() // ends the pollers
 
@@ -52,7 +53,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Engine{
-		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{}, maxBatch: maxBatch,
+		cfg: cfg, vault: v, stop: cancel, runs: map[string]*run{}, maxBatch: maxBatch, functionTime: functionTime,
 		limits: newLimits(cfg.Workers, cfg.PerHost, cfg.PerDriver), pollers: map[string]*poller{},
 	}
 	if e.telemetry, err = newTelemetry(&cfg, e.limits); err != nil {

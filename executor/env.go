@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"errors"
 	"fmt"
 	"path"
 
@@ -144,27 +143,4 @@ func (e env) OperationOutput(of tosca.Entity, iface, operation, output string) (
 // operation, where all artifacts of the node lie side by side.
 func (e env) Artifact(_ tosca.Entity, a *tosca.Artifact, _ string, _ bool) (any, bool, error) {
 	return path.Base(a.File), true, nil
-}
-
-// CallFunction has the embedding program evaluate a custom function: one that it
-// has under the name as called, else under the name as declared. Scripts that a
-// signature names as its implementation are not run.
-func (e env) CallFunction(name string, f *tosca.Function, g *tosca.Signature, args []any) (any, error) {
-	call := e.live.functions[name]
-	if call == nil && f != nil {
-		call = e.live.functions[f.Name]
-	}
-	if call == nil {
-		err := &errs.Error{Code: errs.Unimplemented, Op: "call function", Subject: "$" + name,
-			Err: errors.New("nothing here evaluates it"), Hint: "give it to the engine in Config.Functions"}
-		if g != nil && g.Implementation != nil && g.Implementation.Primary != nil {
-			err.Err = fmt.Errorf("its implementation %q cannot be run here", g.Implementation.Primary.File)
-		}
-		return nil, err
-	}
-	result, err := call(args)
-	if err != nil {
-		return nil, errs.Wrap(err, "call function", "$"+name)
-	}
-	return normalize(result)
 }

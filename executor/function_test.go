@@ -1,9 +1,15 @@
 package executor_test
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
 	"testing"
+	"testing/fstest"
+	"time"
 
+	"github.com/seed-a4fd30b5/orchestrator/csar"
+	"github.com/seed-a4fd30b5/orchestrator/drivers/local"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/stretchr/testify/require"
 )
@@ -103,4 +109,134 @@ func TestFunctionThatNothingEvaluates(t *testing.T) {
 	e = newEngine(t, executor.Config{})
 	_, err = e.Deploy(ctx, executor.Request{Deployment: "y", Archive: template(t, calculated)})
 	require.ErrorContains(t, err, "there is no function $native")
+}
+
+// withArtifacts has functions that artifacts evaluate.
+const withArtifacts = `
+tosca_definitions_version: tosca_2_0
+functions:
+  reverse: { signatures: [ { arguments: [ string ], result: string, implementation: do.sh } ] }
+  total: { signatures: [ { arguments: [ integer ], variadic: true, result: integer, implementation: do.sh } ] }
+  half: { signatures: [ { arguments: [ integer ], result: float, implementation: do.sh } ] }
+  odd: { signatures: [ { arguments: [ integer ], result: boolean, implementation: do.sh } ] }
+  parts: { signatures: [ { arguments: [ string ], implementation: do.sh } ] }
+node_types:
+  Thing: { properties: { name: { type: string } } }
+service_template:
+  node_templates:
+    one: { type: Thing, properties: { name: { $reverse: [ abc ] } } }
+    two: { type: Thing, properties: { name: { $reverse: [ abc ] } } }
+  outputs:
+    one: { value: { $get_property: [ one, name ] } }
+    two: { value: { $get_property: [ two, name ] } }
+    total: { value: { $total: [ 1, 2, 39 ] } }
+    half: { value: { $half: [ 3 ] } }
+    odd: { value: { $odd: [ 3 ] } }
+    parts: { value: { $parts: [ "4" ] } }
+`
+
+// A custom function is evaluated by the artifact that implements its signature:
+// the driver gets an operation of no node, once for the same arguments in a query.
+func TestImplementedFunctions(t *testing.T) {
+	t.Parallel()
+	results := map[string]any{"reverse": "cba", "total": "42", "half": "1.5", "odd": "true", "parts": "4"}
+	driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+		return map[string]any{"result": results[op.Name]}, nil
+	}}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, withArtifacts)})
+	require.NoError(t, err)
+	driver.ops = nil
+	outputs, err := e.Outputs(t.Context(), "x")
+	require.NoError(t, err)
+	got, calls := map[string]any{}, map[string]int{}
+	for _, o := range outputs {
+		got[o.Name] = o.Value
+	}
+	require.Equal(t, map[string]any{"one": "cba", "two": "cba", "total": int64(42), "half": 1.5, "odd": true, "parts": "4"}, got)
+	for _, op := range driver.ops {
+		calls[op.Name]++
+		require.Equal(t, executor.FunctionInterface, op.Interface)
+		require.Equal(t, "do.sh", op.Primary.Path)
+		require.Equal(t, []string{"result"}, op.Outputs)
+		require.Equal(t, op.Name, op.Context["FUNCTION"])
+		require.Empty(t, op.Instance)
+		require.True(t, op.Host.Local())
+		require.Regexp(t, "^function-[0-9a-f]{20}$", op.ID)
+		if op.Name == "total" {
+			require.Equal(t, map[string]any{"arguments": []any{int64(1), int64(2), int64(39)},
+				"argument_0": int64(1), "argument_1": int64(2), "argument_2": int64(39)}, op.Inputs)
+		}
+	}
+	require.Equal(t, map[string]int{"reverse": 1, "total": 1, "half": 1, "odd": 1, "parts": 1}, calls)
+}
+
+// What goes wrong in an artifact of a function is told with the function's name.
+func TestImplementedFunctionFails(t *testing.T) {
+	t.Parallel()
+	jobs := newJobs()
+	t.Cleanup(func() {
+		for _, j := range jobs.jobs {
+			require.Equal(t, executor.Canceled, j.state)
+		}
+	})
+	for name, c := range map[string]struct {
+		driver executor.Driver
+		want   string
+	}{
+		"it fails": {executor.Sync(&script{do: func(context.Context, *executor.Operation) (map[string]any, error) {
+			return nil, errors.New("exit code 3: oh no")
+		}}), "call function $reverse: exit code 3: oh no"},
+		"no result": {executor.Sync(&script{}), `call function $reverse: do.sh returned no output "result"`},
+		"not of the type": {executor.Sync(&script{do: func(context.Context, *executor.Operation) (map[string]any, error) {
+			return map[string]any{"result": int64(3)}, nil
+		}}), "the result of $reverse"},
+		"in the background": {jobs, "the driver jobs runs it in the background"},
+		"it does not end": {executor.Sync(&script{do: func(ctx context.Context, _ *executor.Operation) (map[string]any, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}), "call function $reverse: it did not end within 1ms"},
+		"a panic": {executor.Sync(&script{do: func(context.Context, *executor.Operation) (map[string]any, error) {
+			panic("oh no")
+		}}), "oh no"},
+		"no driver": {executor.Sync(&script{accepts: func(*executor.Operation) bool { return false }}), "no driver runs an artifact of type tosca.artifacts.Implementation.Bash"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t, executor.Config{Drivers: []executor.Driver{c.driver}})
+			if name == "it does not end" {
+				e.SetFunctionTime(time.Millisecond)
+			}
+			_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, withArtifacts)})
+			require.NoError(t, err)
+			_, err = e.Outputs(t.Context(), "x")
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// A script evaluates a function by the protocol of all scripts, is stored with
+// the template, and leaves nothing behind.
+func TestFunctionScript(t *testing.T) {
+	t.Parallel()
+	const yaml = `
+tosca_definitions_version: tosca_2_0
+functions: { shout: { signatures: [ { arguments: [ string ], variadic: true, result: string, implementation: shout.sh } ] } }
+service_template: { node_templates: {}, outputs: { loud: { value: { $shout: [ a b, c ] } } } }
+`
+	const shout = `#!/bin/sh
+echo "result=$argument_0-$argument_1! $arguments $TOSCA_FUNCTION" >> "$TOSCA_OUTPUTS"
+`
+	archive, err := csar.FromFS(fstest.MapFS{"service.yaml": {Data: []byte(yaml)}, "shout.sh": {Data: []byte(shout)}}, "service.yaml")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{local.New(local.Config{WorkDir: dir})}})
+	_, err = e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: archive})
+	require.NoError(t, err)
+	outputs, err := e.Outputs(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, `a b-c! ["a b","c"] shout`, outputs[0].Value)
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*", "function-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }

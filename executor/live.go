@@ -25,8 +25,8 @@ type live struct {
 	service   *service // nil while there is no template
 	old       *service // what an update replaces; nil otherwise
 	instances map[string]*instance
-	order     []*instance                         // what sorted returns; nil when instances has changed
-	functions map[string]func([]any) (any, error) // Config.Functions
+	order     []*instance // what sorted returns; nil when instances has changed
+	functions *functions
 }
 
 // service is a service template with what was given to it.

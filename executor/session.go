@@ -61,7 +61,7 @@ func (e *Engine) read(ctx context.Context, id string) (*live, *state.Run, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &live{id: id, vault: e.vault, functions: e.cfg.Functions, secrets: &redact.Set{}, record: record, instances: make(map[string]*instance, len(instances))}
+	l := &live{id: id, vault: e.vault, functions: e.newFunctions(ctx), secrets: &redact.Set{}, record: record, instances: make(map[string]*instance, len(instances))}
 	for _, rec := range instances {
 		l.add(rec)
 	}

@@ -3,10 +3,17 @@ package tosca
 import "slices"
 
 // UsedFiles returns the paths of the files and folders that the template needs,
-// sorted: itself, its imports, and the artifacts of its nodes and operations
-// that are no URLs. Those that begin with ImportsFolder may lie in External.
+// sorted: itself, its imports, and the artifacts of its nodes, operations,
+// workflows and custom functions that are no URLs; the same of the services that
+// substitute its nodes. Those that begin with ImportsFolder may lie in External.
 func (t *ServiceTemplate) UsedFiles() []string {
-	used := slices.Clone(t.Files)
+	used := t.appendFiles(nil)
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+func (t *ServiceTemplate) appendFiles(used []string) []string {
+	used = append(used, t.Files...)
 	add := func(list ...*Artifact) {
 		for _, a := range list {
 			if a != nil && a.Path != "" {
@@ -30,6 +37,9 @@ func (t *ServiceTemplate) UsedFiles() []string {
 	for _, n := range slices.Concat(t.Nodes, t.Absent()) {
 		add(n.Artifacts...)
 		interfaces(n.Interfaces)
+		if n.Substitution != nil {
+			used = n.Substitution.appendFiles(used)
+		}
 		for _, r := range n.Requirements {
 			if r.Relationship != nil {
 				interfaces(r.Relationship.Interfaces)
@@ -42,6 +52,11 @@ func (t *ServiceTemplate) UsedFiles() []string {
 	for _, w := range t.Workflows {
 		implementation(w.Implementation)
 	}
+	for _, f := range t.Functions {
+		for _, g := range f.Signatures {
+			implementation(g.Implementation)
+		}
+	}
 	for _, p := range t.Policies {
 		for _, tr := range p.Triggers {
 			for _, a := range tr.Action {
@@ -51,6 +66,5 @@ func (t *ServiceTemplate) UsedFiles() []string {
 			}
 		}
 	}
-	slices.Sort(used)
-	return slices.Compact(used)
+	return used
 }
