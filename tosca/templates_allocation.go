@@ -132,9 +132,13 @@ func (b *builder) hasLeft(w *wanted, c *Capability) bool {
 	return true
 }
 
-// allocatable reports what a named node has too little of.
+// allocatable reports what a named node has too little of. It is false where that,
+// or what else is wrong with the node, was told.
 func (b *builder) allocatable(w *wanted, n *NodeTemplate) bool {
 	c := b.capability(w, n)
+	if c == nil {
+		return false // its type is at fault, which was told
+	}
 	for _, a := range w.allocations {
 		if _, left, err := b.allocation(w, c, a); err == nil && left != nil && left.Sign() < 0 {
 			b.badAllocation(w, a, fmt.Errorf("the capability %s of %s has not so much left", c.Name, n.Name))
