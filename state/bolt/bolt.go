@@ -96,7 +96,9 @@ func (s *Store) open(path string, cfg Config, o *bbolt.Options) error {
 	switch {
 	case err == nil && info.IsDir():
 		return &errs.Error{Code: errs.FailedPrecondition, Err: fmt.Errorf("it is a folder"), Hint: "choose a file in it"}
-	case err == nil && 0 < info.Size() && info.Size() < 8<<10: // less than two pages
+	case err == nil && info.Size() == 0 && o.ReadOnly:
+		return errEmpty
+	case err == nil && 0 < info.Size() && info.Size() < 8<<10 && !o.ReadOnly: // less than two pages
 		return bolterrors.ErrInvalid
 	}
 	o.Timeout = lockTimeout(cfg.LockTimeout)

@@ -53,12 +53,7 @@ var (
 // initialize makes the buckets of a new file, checks those of an old one, and
 // removes the blobs that a process did not complete.
 func (s *Store) initialize(path string, endLeases bool) error {
-	fresh := false
-	err := s.db.View(func(t *bbolt.Tx) error {
-		first, _ := t.Cursor().First()
-		fresh = first == nil
-		return nil
-	})
+	fresh, err := s.fresh()
 	if err != nil {
 		return err
 	}
@@ -90,6 +85,16 @@ func (s *Store) initialize(path string, endLeases bool) error {
 		err = s.db.Update(removeLeases)
 	}
 	return err
+}
+
+// fresh reports that nothing was ever stored in the file.
+func (s *Store) fresh() (fresh bool, err error) {
+	err = s.db.View(func(t *bbolt.Tx) error {
+		first, _ := t.Cursor().First()
+		fresh = first == nil
+		return nil
+	})
+	return fresh, err
 }
 
 // removeLeases ends all leases. Their tokens stay used: the sequence of the

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/state/bolt"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 )
 
 var noWait = bolt.Config{LockTimeout: -1}
@@ -138,6 +139,37 @@ func TestSnapshot(t *testing.T) {
 	list, err = r.Instances(t.Context(), "shop")
 	require.NoError(t, err)
 	require.Len(t, list, 998)
+	require.NoError(t, r.Close())
+}
+
+// Who reads a file while another process makes it finds nothing: no refusal
+// that stands.
+func TestReadOnlyWhileMade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	notYet := func(step string) {
+		_, err := bolt.OpenReadOnly(path, noWait)
+		require.Equal(t, state.CodeNotFound, state.CodeOf(err), "%s: %v", step, err)
+		require.ErrorContains(t, err, "nothing was stored in it yet", step)
+	}
+	notYet("an empty file")
+
+	maker, err := bbolt.Open(path, 0o600, nil)
+	require.NoError(t, err)
+	notYet("a file without a transaction that is held")
+	require.NoError(t, os.Truncate(path, 4096))
+	_, err = bolt.OpenReadOnly(path, noWait)
+	require.Equal(t, state.CodeConflict, state.CodeOf(err), "the first of its pages: %v", err)
+	require.NoError(t, os.Truncate(path, 0))
+	notYet("an empty file that is held")
+	require.NoError(t, maker.Close())
+
+	edit(t, path, func(*bbolt.Tx) error { return nil })
+	notYet("a file without a transaction's contents")
+	require.NoError(t, open(t, path).Close())
+	r, err := bolt.OpenReadOnly(path, noWait)
+	require.NoError(t, err)
 	require.NoError(t, r.Close())
 }
 

@@ -16,7 +16,8 @@ import (
 )
 
 // OpenReadOnly opens the file at path for reading; methods that write return
-// PermissionDenied. NotFound if there is none, and otherwise as Open.
+// PermissionDenied. NotFound if there is none, or if the process that makes it
+// has not stored anything in it yet, and otherwise as Open.
 //
 // If another process has the file open for writing, the store is a snapshot of
 // what was committed last: a copy in a temporary file, so later changes are
@@ -35,11 +36,27 @@ func OpenReadOnly(path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	if err := guard(func() error { _, err := s.checkFormat(func(*bbolt.Tx) {}); return err }); err != nil {
+	if err := guard(s.check); err != nil {
 		_ = guard(s.db.Close)
 		return nil, openError(path, err)
 	}
 	return s, nil
+}
+
+// errEmpty is what a reader is told of a file in which nothing is yet: a new one,
+// before its first transaction.
+var errEmpty = &errs.Error{Code: errs.NotFound, Err: errors.New("nothing was stored in it yet")}
+
+// check refuses a file that cannot be read.
+func (s *Store) check() error {
+	fresh, err := s.fresh()
+	if err == nil && fresh {
+		return errEmpty
+	}
+	if err == nil {
+		_, err = s.checkFormat(func(*bbolt.Tx) {})
+	}
+	return err
 }
 
 // openSnapshot opens a copy of a file that another process writes to.
@@ -79,6 +96,9 @@ var errMoved = fmt.Errorf("the file changed while it was copied: %w", bolterrors
 // not that commit's. So as long as the newest meta page is the same before and
 // after, all pages that it leads to were whole.
 func copySnapshot(to *os.File, from io.ReaderAt) error {
+	if _, err := from.ReadAt(make([]byte, 1), 0); err == io.EOF {
+		return errEmpty
+	}
 	before, err := newestMeta(from)
 	if err != nil {
 		return err
@@ -89,8 +109,12 @@ func copySnapshot(to *os.File, from io.ReaderAt) error {
 	if _, err := to.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if _, err := io.Copy(to, io.NewSectionReader(from, 0, before.size())); err != nil {
+	n, err := io.Copy(to, io.NewSectionReader(from, 0, before.size()))
+	if err != nil {
 		return err
+	}
+	if n < before.size() { // a new file, whose first pages are being written
+		return errMoved
 	}
 	after, err := newestMeta(from)
 	if err != nil {
