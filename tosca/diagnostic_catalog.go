@@ -53,6 +53,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{codeInvalidSource, "The capability does not list the type of the node that needs it. It is not enforced.", "valid_source_types: [ A ] # needed by a B"},
 	{codeInvalidTarget, "The relationship does not list the type of the capability that it leads to. It is not enforced.", "valid_target_types: [ tosca.capabilities.Endpoint ]"},
 	{codeKeynameVersion, "A keyname belongs to another version of the language. It is taken as meant; in TOSCA 2.0 it is an error.", "service_template: ... # in tosca_simple_yaml_1_3"},
+	{codeLateVersion, "In TOSCA 2.0 tosca_definitions_version is the first line, and here it is not.", "{ description: a, tosca_definitions_version: tosca_2_0 }"},
 	{"lenient-type", "A value of another type is taken, since its meaning is clear.", "version: 1 # a string"},
 	{codeLooseRefinement, "A derived type weakens or replaces what it inherits.", "required: false # required in the parent"},
 	{"malformed-function", "A map looks like a call of a function, and is none.", "{ $get_input: a, b: c }"},

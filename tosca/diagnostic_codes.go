@@ -9,6 +9,7 @@ const (
 	codeWrongShape           = "wrong-shape"
 	codeMissingVersion       = "missing-version"
 	codeUnknownVersion       = "unknown-version"
+	codeLateVersion          = "late-version"
 	codeMixedVersions        = "mixed-versions"
 	codeUnknownKeyname       = "unknown-keyname"
 	codeKeynameVersion       = "keyname-of-other-version"

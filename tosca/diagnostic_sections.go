@@ -37,6 +37,7 @@ var sections = map[string]struct{ v2, v13 string }{
 	codeInvalidMember:        {"16.2", "3.8.5"},
 	codeInvalidSource:        {"8.1", "3.7.7"},
 	codeInvalidTarget:        {"7.3", "3.7.10"},
+	codeLateVersion:          {"6.1", ""},
 	"lenient-type":           {"9.1", "3.3"},
 	codeLooseRefinement:      {"9.4", "3.6.10"},
 	"malformed-function":     {"10.1", ""},

@@ -234,5 +234,9 @@ func (r *reader) version(d, importer *document) *versionTable {
 	if importer != nil && v.v2() != importer.v.v2() {
 		d.warnf(codeMixedVersions, n, "a file of %s is imported into one of %s", v.name, importer.v.name)
 	}
+	if first := d.root.Fields[0]; v.v2() && first.Value != n {
+		d.warnf(codeLateVersion, n, "tosca_definitions_version stands behind %s", first.Key.Text).Detail =
+			"TOSCA 2.0 wants it in the first line. This program reads the file all the same; others may not."
+	}
 	return v
 }
