@@ -1,6 +1,8 @@
 package tosca
 
 import (
+	"fmt"
+	"io/fs"
 	"testing"
 	"testing/fstest"
 )
@@ -27,23 +29,31 @@ func FuzzLoad(f *testing.F) {
 			"lib/types.yaml": &fstest.MapFile{Data: []byte(other)},
 		}
 		opts := &Options{Limits: Limits{FileSize: 1 << 16, Depth: 50, Nodes: 10_000, Imports: 10}, CheckInputs: true}
-		st, ds := Load(fsys, "service.yaml", opts)
-		if st == nil && !ds.HasErrors() {
-			t.Fatal("neither a service template nor an error")
-		}
-		if _, again := Load(fsys, "service.yaml", opts); report(again) != report(ds) {
-			t.Fatalf("loaded twice:\n%s\n%s", report(ds), report(again))
-		}
-		if st == nil {
-			return
-		}
-		for _, n := range st.Nodes {
-			n.ComputeHost()
-			for _, r := range n.Requirements {
-				if r.Target == nil || r.Relationship == nil || r.Relationship.Type == nil {
-					t.Fatal("a requirement without a target or relationship")
-				}
-			}
+		if fault := checkLoad(fsys, "service.yaml", opts); fault != "" {
+			t.Fatal(fault)
 		}
 	})
+}
+
+// checkLoad tells what is wrong with how a template, sound or not, is loaded.
+func checkLoad(fsys fs.FS, entry string, opts *Options) string {
+	st, ds := Load(fsys, entry, opts)
+	if st == nil && !ds.HasErrors() {
+		return "neither a service template nor an error"
+	}
+	if _, again := Load(fsys, entry, opts); report(again) != report(ds) {
+		return fmt.Sprintf("loaded twice:\n%s\n%s", report(ds), report(again))
+	}
+	if st == nil {
+		return ""
+	}
+	for _, n := range st.Nodes {
+		n.ComputeHost()
+		for _, r := range n.Requirements {
+			if r.Target == nil || r.Relationship == nil || r.Relationship.Type == nil {
+				return "a requirement without a target or relationship"
+			}
+		}
+	}
+	return ""
 }

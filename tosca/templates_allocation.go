@@ -89,6 +89,9 @@ func (b *builder) allocation(w *wanted, c *Capability, a *Assignment) (*Assignme
 	if def == nil {
 		return nil, nil, fmt.Errorf("the capability %s of %s has no such property", c.Name, c.Node.Name)
 	}
+	if def.Schema == nil || def.Schema.Type == nil { // which was told
+		return a, nil, nil
+	}
 	self := Entity{}
 	if _, static := a.Value.Static(); !static {
 		self = w.self()

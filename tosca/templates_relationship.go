@@ -116,7 +116,10 @@ func (b *builder) inlineRelationship(w *wanted, r *Requirement) *RelationshipTem
 		}
 	}
 	own := &RelationshipTemplate{Type: t, Requirement: r, Range: d.rng(n), service: b.t}
-	sub := subject{what: "the relationship of the requirement \"" + w.name + "\"", at: n.Fields[0].Key, quiet: b.types.brokenTypes[t]}
+	sub := subject{what: "the relationship of the requirement \"" + w.name + "\"", at: n, quiet: b.types.brokenTypes[t]}
+	if len(n.Fields) > 0 {
+		sub.at = n.Fields[0].Key
+	}
 	b.fillRelationship(d, own, n, w.def, b.relationshipInterfaces(w, t), sub)
 	return own
 }
