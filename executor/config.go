@@ -119,7 +119,9 @@ type Request struct {
 	Archive Archive
 	// Template is what tosca.Load made of Archive, without errors, where the
 	// caller has loaded it already; nil to have it loaded. One whose inputs
-	// decide which nodes there are (ShapeInputs) is loaded again with Inputs.
+	// decide which nodes there are (ShapeInputs) is loaded again with Inputs, and
+	// one whose Options differ in what they let pass (tosca.ServiceTemplate.LoadedAs)
+	// without them.
 	Template *tosca.ServiceTemplate
 	// Inputs of the service template. nil means those stored, where there are some.
 	Inputs map[string]any

@@ -66,7 +66,8 @@ type packed struct {
 
 // pack loads the service template of an archive and packs what it uses: from
 // then on the deployment depends on nothing outside of the store. A template
-// that the caller has loaded already is not loaded again.
+// that the caller has loaded already is not loaded again, unless with Options
+// that let pass what stored would not.
 func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 	archive, ok := a.(*csar.Archive)
 	if !ok {
@@ -75,22 +76,23 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 			return nil, err
 		}
 	}
+	opts := tosca.Options{Definitions: definitions(archive), Functions: e.functionNames(), Profiles: e.cfg.Profiles, Fetch: e.cfg.Fetch}
+	var err error
 	if t == nil {
-		var diags tosca.Diagnostics
-		t, diags = tosca.Load(archive.FS(), archive.Entry(), &tosca.Options{
-			Definitions: definitions(archive), Functions: e.functionNames(), Profiles: e.cfg.Profiles, Fetch: e.cfg.Fetch,
-		})
-		if err := faults(diags); err != nil {
-			return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: archive.Entry(), Err: err}
+		if t, err = load(archive.FS(), archive.Entry(), opts); err != nil {
+			return nil, err
 		}
 	}
-	used := t.UsedFiles()
-	archive, err := archive.Add(t.External, used)
-	if err != nil {
+	if archive, err = archive.Add(t.External, t.UsedFiles()); err != nil {
 		return nil, err
 	}
+	if !t.LoadedAs(&opts) {
+		if t, err = load(archive.FS(), archive.Entry(), opts); err != nil {
+			return nil, err
+		}
+	}
 	if archive.Meta().File == "" {
-		if archive, err = archive.Subset(used); err != nil {
+		if archive, err = archive.Subset(t.UsedFiles()); err != nil {
 			return nil, err
 		}
 	}
@@ -106,6 +108,14 @@ func (e *Engine) pack(a Archive, t *tosca.ServiceTemplate) (*packed, error) {
 		loadedTemplate: &loadedTemplate{digest: digestOf(blob.Bytes()), entry: archive.Entry(), template: t, files: files.FS(), definitions: definitions(archive)},
 		blob:           blob.Bytes(),
 	}, nil
+}
+
+func load(files fs.FS, entry string, opts tosca.Options) (*tosca.ServiceTemplate, error) {
+	t, diags := tosca.Load(files, entry, &opts)
+	if err := faults(diags); err != nil {
+		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: entry, Err: err}
+	}
+	return t, nil
 }
 
 // functionNames are the custom functions that templates may call without
@@ -181,9 +191,9 @@ func (e *Engine) shaped(t *loadedTemplate, given map[string]any) (*loadedTemplat
 	if known := e.loaded.get(t.digest, t.entry, string(inputs)); known != nil {
 		return known, nil
 	}
-	template, diags := tosca.Load(t.files, t.entry, &tosca.Options{Inputs: given, Definitions: t.definitions, Functions: e.functionNames()})
-	if err := faults(diags); err != nil {
-		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "load", Subject: t.entry, Err: err}
+	template, err := load(t.files, t.entry, tosca.Options{Inputs: given, Definitions: t.definitions, Functions: e.functionNames()})
+	if err != nil {
+		return nil, err
 	}
 	loaded := &loadedTemplate{digest: t.digest, entry: t.entry, inputs: string(inputs), template: template, files: t.files, definitions: t.definitions}
 	e.loaded.put(loaded)

@@ -103,3 +103,50 @@ node_types:
 		require.Equal(t, "further", read("far_0", "delete"))
 	})
 }
+
+// A template that was loaded with Options which let pass what the stored one
+// would be refused for is refused before anything is deployed: what is deployed
+// can be read, and undeployed.
+func TestDeployLoadedLeniently(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files fstest.MapFS
+		opts  *tosca.Options
+		why   string
+	}{
+		"without a script": {
+			fstest.MapFS{"service.yaml": {Data: []byte(things(1, creates, nil))}},
+			&tosca.Options{SkipArtifactFiles: true}, `the file "do.sh" does not exist`,
+		},
+		"without what substitutes": {
+			fstest.MapFS{"service.yaml": {Data: []byte(`tosca_definitions_version: tosca_2_0
+node_types: { Part: {} }
+service_template: { node_templates: { part: { type: Part, directives: [ substitute ] } } }
+`)}},
+			nil, `no service substitutes the node "part"`,
+		},
+		"with a function that the engine has not": {
+			fstest.MapFS{"service.yaml": {Data: []byte(`tosca_definitions_version: tosca_2_0
+node_types: { Part: { properties: { name: { type: string } } } }
+service_template: { node_templates: { part: { type: Part, properties: { name: { $shout: [ a ] } } } } }
+`)}},
+			&tosca.Options{Functions: []string{"shout"}}, `shout`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			archive, err := csar.FromFS(c.files, "service.yaml")
+			require.NoError(t, err)
+			template, diags := tosca.Load(archive.FS(), archive.Entry(), c.opts)
+			require.False(t, diags.HasErrors(), "%v", diags)
+			driver := &script{}
+			e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+			_, err = e.Deploy(t.Context(), executor.Request{Deployment: "d", Archive: archive, Template: template})
+			require.Equal(t, executor.InvalidArgument, executor.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, c.why)
+			require.Empty(t, driver.seen())
+			_, err = e.Info(t.Context(), "d")
+			require.Equal(t, executor.NotFound, executor.CodeOf(err), "%v", err)
+		})
+	}
+}

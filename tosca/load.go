@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"io/fs"
+	"slices"
 )
 
 // Options say how to load. The zero Options are the defaults.
@@ -45,6 +46,21 @@ type Options struct {
 
 	// keyname is told each keyname that is read; tests want all of them used.
 	keyname func(construct, key string, level int)
+}
+
+// LoadedAs reports whether Load, had it been given these Options, would have
+// made the same of the files and found no more wrong with them, as far as
+// SkipArtifactFiles, Definitions and Functions decide. It leaves Inputs and
+// Limits out of account, and where imports come from.
+func (t *ServiceTemplate) LoadedAs(opts *Options) bool {
+	if t.options.SkipArtifactFiles && !opts.SkipArtifactFiles || !slices.Equal(t.options.Definitions, opts.Definitions) {
+		return false
+	}
+	if t.unsubstituted && t.options.Definitions == nil && opts.Definitions != nil {
+		return false
+	}
+	known := opts.knownFunctions()
+	return !slices.ContainsFunc(t.options.Functions, func(name string) bool { return !known[name] })
 }
 
 func (o *Options) knownFunctions() map[string]bool {
@@ -108,6 +124,8 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	b.build(r.entry, r.docs)
 	(&checker{builder: b, fsys: src}).check()
 	t.External = src.external()
+	t.options = Options{SkipArtifactFiles: opts.SkipArtifactFiles, Definitions: slices.Clone(opts.Definitions), Functions: slices.Clone(opts.Functions)}
+	t.unsubstituted = c.unsubstituted
 	if opts.Inputs != nil || opts.CheckInputs {
 		checkInputs(t, opts, s)
 	}

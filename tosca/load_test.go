@@ -153,3 +153,34 @@ func TestExternalIsShared(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, far, string(src))
 }
+
+func TestLoadedAs(t *testing.T) {
+	t.Parallel()
+	substituted := `tosca_definitions_version: tosca_2_0
+node_types: { Part: {} }
+service_template: { node_templates: { part: { type: Part, directives: [ substitute ] } } }
+`
+	whole := strings.Replace(substituted, ", directives: [ substitute ]", "", 1)
+	for name, c := range map[string]struct {
+		yaml     string
+		had, has Options
+		want     bool
+	}{
+		"the same":                        {whole, Options{}, Options{}, true},
+		"files were not looked for":       {whole, Options{SkipArtifactFiles: true}, Options{}, false},
+		"files were looked for":           {whole, Options{}, Options{SkipArtifactFiles: true}, true},
+		"no definitions, and none needed": {whole, Options{}, Options{Definitions: []string{}}, true},
+		"no definitions, and one needed":  {substituted, Options{}, Options{Definitions: []string{}}, false},
+		"other definitions":               {whole, Options{}, Options{Definitions: []string{"part.yaml"}}, false},
+		"the same definitions":            {whole, Options{Definitions: []string{"part.yaml"}}, Options{Definitions: []string{"part.yaml"}}, true},
+		"a function less":                 {whole, Options{Functions: []string{"f", "g"}}, Options{Functions: []string{"g"}}, false},
+		"a function more":                 {whole, Options{Functions: []string{"f"}}, Options{Functions: []string{"g", "f"}}, true},
+		"inputs":                          {whole, Options{Inputs: map[string]any{}}, Options{CheckInputs: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, _ := Load(fstest.MapFS{"service.yaml": {Data: []byte(c.yaml)}}, "service.yaml", &c.had)
+			require.Equal(t, c.want, st.LoadedAs(&c.has))
+		})
+	}
+}

@@ -70,6 +70,10 @@ type ServiceTemplate struct {
 	Workflows    []*Workflow
 	Substitution *SubstitutionMapping
 
+	// options are those of Load that LoadedAs asks for. unsubstituted tells that
+	// there is a node which no service substitutes, for want of Definitions maybe.
+	options       Options
+	unsubstituted bool
 	// nodes has the first representation of each template, representations all
 	// of those with several, absent the templates with none.
 	nodes           map[string]*NodeTemplate

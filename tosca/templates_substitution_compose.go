@@ -26,6 +26,8 @@ type composer struct {
 	made       int
 	// told are the diagnostics of substituting services that were reported.
 	told map[string]bool
+	// unsubstituted tells that a node was found which no service substitutes.
+	unsubstituted bool
 }
 
 // candidate is a file whose service may substitute nodes.
@@ -284,6 +286,7 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		dia.Section = "TOSCA 1.3 section 3.8.13"
 	default:
 		dia.Section = "TOSCA 2.0 section 15"
+		b.composer.unsubstituted = true
 		if b.opts.Definitions != nil {
 			dia.Severity = Error
 			b.s.errors++
