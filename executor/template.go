@@ -170,7 +170,7 @@ func (e *Engine) stored(ctx context.Context, digest, entry string) (*loadedTempl
 	t, diags := tosca.Load(archive.FS(), entry, &tosca.Options{Definitions: definitions(archive), Functions: e.functionNames()})
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.FailedPrecondition, Op: doing, Subject: entry, Err: err,
-			Hint: "it was deployed by a release that was less strict"}
+			Hint: "it was deployed by a release that was less strict, or by an engine with more Config.Functions"}
 	}
 	loaded := &loadedTemplate{digest: digest, entry: entry, template: t, files: archive.FS(), definitions: definitions(archive)}
 	e.loaded.put(loaded)
