@@ -1,6 +1,7 @@
 package hpc
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -51,6 +52,16 @@ func (o ShellOptions) line(c Command) string {
 // answer collects what a command prints.
 type answer struct {
 	data []byte
+	// begins is a mark in front of what the command prints; empty for none.
+	begins string
+}
+
+// said is what the command has printed; all that there is where it was not begun.
+func (a *answer) said() []byte {
+	if _, after, ok := bytes.Cut(a.data, []byte(a.begins)); ok {
+		return after
+	}
+	return a.data
 }
 
 var errTooLong = errors.New("the answer is too long")

@@ -64,6 +64,8 @@ func (*remote) Close() error   { return nil }
 
 // Run has sh read the command from standard input, in front of the command's
 // own: so the user's login shell, which may be any, sees the same few words always.
+// What its start files print, as bash reads them for SSH, comes before a mark, and
+// is dropped.
 func (r *remote) Run(ctx context.Context, c Command) (Result, error) {
 	client, err := r.pool.Get(ctx, r.host)
 	if err != nil {
@@ -71,16 +73,19 @@ func (r *remote) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer client.Release()
 	line := r.options.line(c)
-	var stdout, stderr answer
+	mark := make([]byte, 8)
+	rand.Read(mark)
+	begins := hex.EncodeToString(mark)
+	stdout, stderr := answer{begins: begins}, answer{begins: begins}
 	exit, err := client.Exec(ctx, transport.Command{
-		Line:   fmt.Sprintf(`exec sh -c 'eval "$(head -c %d)"'`, len(line)),
+		Line:   fmt.Sprintf(`exec sh -c 'printf %%s %[1]s; printf %%s %[1]s >&2; eval "$(head -c %[2]d)"'`, begins, len(line)),
 		Stdin:  io.MultiReader(strings.NewReader(line), bytes.NewReader(c.Stdin)),
 		Stdout: &stdout, Stderr: &stderr,
 	})
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Code: exit.Code, Stdout: stdout.data, Stderr: stderr.data}, nil
+	return Result{Code: exit.Code, Stdout: stdout.said(), Stderr: stderr.said()}, nil
 }
 
 // Dial connects through the SSH connection, which stays the pool's until both

@@ -88,6 +88,20 @@ func TestLoginShell(t *testing.T) {
 	}
 }
 
+// What start files print that bash reads whenever sshd runs it, such as .bashrc,
+// is no answer of a command.
+func TestBanner(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "start file")
+	require.NoError(t, os.WriteFile(file, []byte("echo 'Welcome to the cluster!'; echo 'quota: 99%' >&2\n"), 0o600))
+	shell := overSSH(t, lab.SSHD(t, lab.SSHDOptions{Env: map[string]string{"BASH_ENV": file}}), hpc.ShellOptions{})
+	r, err := shell.Run(t.Context(), hpc.Command{Args: []string{"sh", "-c", "cat; echo no >&2; exit 3"}, Stdin: []byte("yes")})
+	require.NoError(t, err)
+	require.Equal(t, hpc.Result{Code: 3, Stdout: []byte("yes"), Stderr: []byte("no\n")}, r)
+	id, err := hpc.Recorded(t.Context(), shell, filepath.Join(t.TempDir(), "none"))
+	require.NoError(t, err)
+	require.Empty(t, id, "a job that was not submitted has no ID")
+}
+
 func TestShellFiles(t *testing.T) {
 	eachShell(t, nil, func(t *testing.T, shell hpc.Shell) {
 		ctx, dir := t.Context(), t.TempDir()
