@@ -170,7 +170,7 @@ func (d *Driver) chain(ctx context.Context, c *cluster, op *executor.Operation, 
 // dependencyOn is the dependency on a job; nil where it has completed.
 func dependencyOn(w *watched, t executor.Target, manager string) (*Dependency, error) {
 	switch {
-	case w.job == nil || w.job.State == Unknown:
+	case w.job == nil || w.job.State == Unknown || w.forgotten > 0 && w.job.State == Completed:
 		return nil, errs.New(errs.Unavailable, "depend on", "job "+w.id, "how it is, or has ended, is not known yet")
 	case w.job.State == Completed:
 		return nil, nil

@@ -1,16 +1,19 @@
 package hpc_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -313,6 +316,77 @@ func TestForgottenJobs(t *testing.T) {
 	}
 }
 
+// Tasks of an array that the manager has forgotten while others ran count: those
+// that ended badly were seen, or have left an exit code, and one of which nothing
+// is known is no success.
+func TestForgottenTasks(t *testing.T) {
+	t.Parallel()
+	task := func(i int, state hpc.JobState, cause hpc.Cause) *hpc.Job {
+		return &hpc.Job{ID: fmt.Sprintf("101_%d", i), Index: i, State: state, Cause: cause, Started: time.Unix(100, 0), Ended: time.Unix(160, 0)}
+	}
+	for name, c := range map[string]struct {
+		seen  *hpc.Job // while the array runs
+		exit  string   // what task 0 has left
+		state executor.OperationState
+		says  string
+		tasks int
+	}{
+		"left an exit code":     {nil, "4 100 130 n1", executor.Failed, "exit code 4 (tasks 0)", 3},
+		"completed":             {nil, "0 100 130 n1", executor.Succeeded, "", 3},
+		"was seen":              {task(0, hpc.Failed, hpc.TimeLimit), "143 100 130 n1", executor.Failed, "it reached its time limit (tasks 0)", 3},
+		"was seen, run anew":    {task(0, hpc.Queued, ""), "0 100 130 n1", executor.Succeeded, "", 3},
+		"nobody knows":          {nil, "", executor.Running, "", 0},
+		"the accounting sleeps": {task(0, hpc.Unknown, ""), "5 100 130 n1", executor.Failed, "exit code 5 (tasks 0)", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			op, s := f.start(t, map[string]any{"command": "date", "array": map[string]any{"indexes": "0-2,1"}})
+			if c.exit != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(f.folder(op), "job.exit.0"), []byte(c.exit+"\n"), 0o600))
+			}
+			poll := func() executor.Status {
+				var all []executor.Status
+				require.Eventually(t, func() bool {
+					var err error
+					all, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
+					require.NoError(t, err)
+					return len(all) == 1
+				}, 10*time.Second, time.Millisecond)
+				return all[0]
+			}
+			if c.seen != nil {
+				f.set(func(j *hpc.Job) {
+					j.State, j.Tasks = hpc.Running, []*hpc.Job{c.seen, task(1, hpc.Completed, ""), task(2, hpc.Running, "")}
+				})
+				require.Equal(t, executor.Running, poll().State)
+			}
+			f.set(func(j *hpc.Job) {
+				j.State, j.Tasks = hpc.Completed, []*hpc.Job{task(1, hpc.Completed, ""), task(2, hpc.Completed, "")}
+			})
+			if c.state == executor.Running {
+				asked := func() int {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					return len(f.queries)
+				}
+				for asked() < 3 {
+					all, err := f.Poll(t.Context(), []executor.Handle{s.Handle})
+					require.NoError(t, err)
+					require.Empty(t, all)
+				}
+				return
+			}
+			got := poll()
+			require.Equal(t, c.state, got.State, "%v", got.Err)
+			if c.says != "" {
+				require.ErrorContains(t, got.Err, c.says)
+			}
+			require.Len(t, got.Outputs["tasks_done"], c.tasks)
+		})
+	}
+}
+
 // A manager that does not answer fails nothing, and tells the outcome later.
 func TestManagerDoesNotAnswer(t *testing.T) {
 	t.Parallel()
@@ -438,12 +512,71 @@ func TestFollowed(t *testing.T) {
 		all, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
 		return err == nil && len(all) == 1 && all[0].Detail == "job 101 is running on n1, n2"
 	}, 10*time.Second, 5*time.Millisecond)
-	require.Equal(t, "submitted job 101 to localhost\none\n", log.String())
+	const waited = "submitted job 101 to localhost\njob 101 is queued: Priority\n"
+	require.Equal(t, waited+"one\n", log.String())
 	require.NoError(t, os.WriteFile(out, []byte("one\ntwo"), 0o600))
 	f.set(func(j *hpc.Job) { j.State = hpc.Completed })
 	require.Equal(t, executor.Succeeded, await(t, f.Driver, s).State)
-	require.Equal(t, "submitted job 101 to localhost\none\ntwo", log.String())
+	require.Equal(t, waited+"one\ntwo", log.String())
 }
+
+// A job that the manager starts anew begins its files anew, and what is called
+// like them is the user's.
+func TestFollowedAnew(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	op := f.operation("op-1", map[string]any{"command": "date"})
+	log := &logs{}
+	op.Log = log
+	s, err := f.Start(t.Context(), op)
+	require.NoError(t, err)
+	out := filepath.Join(f.folder(op), "stdout")
+	require.NoError(t, os.WriteFile(out+".1", []byte("of the user\n"), 0o600))
+	require.NoError(t, os.WriteFile(out, []byte("the first run\n"), 0o600))
+	f.set(func(j *hpc.Job) { j.State, j.Started = hpc.Running, time.Now() })
+	require.Eventually(t, func() bool {
+		_, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
+		return err == nil && strings.Contains(log.String(), "the first run\n")
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, os.WriteFile(out, []byte("again\n"), 0o600))
+	f.set(func(j *hpc.Job) { j.State = hpc.Completed })
+	require.Equal(t, executor.Succeeded, await(t, f.Driver, s).State)
+	require.Equal(t, "submitted job 101 to localhost\nthe first run\nagain\n", log.String())
+}
+
+// A signal that a job is sent reaches its program, and how that ends then is how
+// the job ends, an interrupt too.
+func TestWrapperPassesSignalsOn(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	const program = `#!/usr/bin/perl
+$SIG{$ARGV[0]} = sub { exit 3 };
+$| = 1; print "ready\n";
+sleep 60 while 1;
+`
+	for _, name := range []string{"INT", "TERM", "USR1"} {
+		op := f.operation("op-"+name, map[string]any{"script": program, "arguments": []any{name}})
+		_, err := f.Start(t.Context(), op)
+		require.NoError(t, err)
+		for range 10 {
+			// Not as a program in the background, which starts without interrupts.
+			cmd := exec.CommandContext(t.Context(), "bash")
+			cmd.Stdin = strings.NewReader(f.specs[len(f.specs)-1].Script)
+			cmd.Env = append(os.Environ(), "PBS_JOBID=12.server")
+			out, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			line, err := bufio.NewReader(out).ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "ready\n", line)
+			require.NoError(t, cmd.Process.Signal(signals[name]))
+			_ = cmd.Wait()
+			require.Equal(t, 3, cmd.ProcessState.ExitCode(), name)
+		}
+	}
+}
+
+var signals = map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1}
 
 // The environment of a cluster may hold secrets: no handle has it, and a process
 // that resumes takes it from the operation.

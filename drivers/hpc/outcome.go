@@ -16,19 +16,19 @@ import (
 // judge makes a status of what is known of a job; nil where it says nothing.
 func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.Status {
 	j := w.job
-	if j == nil {
+	if j == nil || w.forgotten > 0 {
 		if w.watch.gone.IsZero() {
 			w.watch.gone = time.Now()
 		}
 		if time.Since(w.watch.gone) < missed {
 			return nil
 		}
-		return &executor.Status{State: executor.Lost, Outputs: outputsOf(&Job{ID: w.id, Raw: "forgotten"}, w), Err: &errs.Error{
-			Code: errs.Unavailable, Op: "run", Subject: "job " + w.id,
-			Err:  fmt.Errorf("%s has forgotten it, and it left no exit code in %s", c.manager.Name(), w.data.Dir),
-			Hint: "it was canceled while it waited, or killed with its node"}}
+		if j == nil || j.State == Completed {
+			return lost(c, w)
+		}
+	} else {
+		w.watch.gone = time.Time{}
 	}
-	w.watch.gone = time.Time{}
 	bySignal(j)
 	for _, t := range j.Tasks {
 		bySignal(t)
@@ -55,7 +55,36 @@ func (d *Driver) judge(ctx context.Context, c *cluster, w *watched) *executor.St
 	if j.Cause != Impossible {
 		w.watch.never = time.Time{}
 	}
+	w.tell()
 	return &executor.Status{State: executor.Running, Detail: detailOf(j)}
+}
+
+// tell puts into the operation's log why a job waits, where that has changed:
+// unlike a detail it is kept.
+func (w *watched) tell() {
+	text := ""
+	switch w.job.State {
+	case Queued, Held, Suspended:
+		text = detailOf(w.job)
+	}
+	if text != "" && text != w.watch.told && w.watch.log != nil {
+		fmt.Fprintln(w.watch.log, text)
+	}
+	w.watch.told = text
+}
+
+// lost ends a job, or an array with tasks, of which nobody knows how it ended.
+func lost(c *cluster, w *watched) *executor.Status {
+	what, j := "it, and it", w.job
+	if j != nil {
+		what = fmt.Sprintf("%d of its %d tasks, and they", w.forgotten, w.data.Tasks)
+	} else {
+		j = &Job{ID: w.id, Raw: "forgotten"}
+	}
+	return &executor.Status{State: executor.Lost, Outputs: outputsOf(j, w), Err: &errs.Error{
+		Code: errs.Unavailable, Op: "run", Subject: "job " + w.id,
+		Err:  fmt.Errorf("%s has forgotten %s left no exit code in %s", c.manager.Name(), what, w.data.Dir),
+		Hint: "it was canceled while it waited, or killed with its node"}}
 }
 
 // outOfPatience tells whether a job that can never start has been seen as one

@@ -208,14 +208,14 @@ func (c *cluster) verify(ctx context.Context, all []source) error {
 
 // resultsProgram expands patterns in a folder, which the shell does without
 // running anything in them, and prints files: size, SHA-256 and path, each ended
-// by a byte of value 0.
+// by a byte of value 0. What links lead to counts as what is there.
 const resultsProgram = `cd -- "$1" || exit 1
 shift
 IFS=
 for pattern; do
 	for name in $pattern; do
 		[ -e "$name" ] || continue
-		find "./$name" -type f -exec sh -c 'for file; do printf "%s %s %s\0" "$(wc -c <"$file" | tr -d " ")" "$(sha256sum <"$file" | cut -d " " -f 1)" "$file"; done' sh {} +
+		find -L "./$name" -type f -exec sh -c 'for file; do printf "%s %s %s\0" "$(wc -c <"$file" | tr -d " ")" "$(sha256sum <"$file" | cut -d " " -f 1)" "$file"; done' sh {} +
 	done
 done`
 

@@ -40,7 +40,7 @@ func (d *Driver) tail(ctx context.Context, c *cluster, all []*watched) error {
 			continue
 		}
 		size, err := strconv.ParseInt(fields[2], 10, 64)
-		if err != nil {
+		if err != nil || !printed(fields[1], byDir[fields[0]].data.Tasks > 0) {
 			continue
 		}
 		if err := d.follow(ctx, c, byDir[fields[0]], fields[1], size); err != nil {
@@ -50,9 +50,22 @@ func (d *Driver) tail(ctx context.Context, c *cluster, all []*watched) error {
 	return nil
 }
 
+// printed tells whether a file is one that a job, or a task of an array, prints
+// to, and not one of the user's with a name like that.
+func printed(name string, task bool) bool {
+	name, index, isTask := strings.Cut(name, ".")
+	if _, err := strconv.Atoi(index); isTask != task || isTask && err != nil {
+		return false
+	}
+	return name == "stdout" || name == "stderr"
+}
+
 // follow puts what is new in one file into the log.
 func (d *Driver) follow(ctx context.Context, c *cluster, w *watched, name string, size int64) error {
 	from := w.watch.offsets[name]
+	if size < from {
+		from = 0 // the manager has started the job anew, and that its files
+	}
 	to := min(size, d.config.MaxLog)
 	if !w.job.State.Ended() {
 		to = min(to, from+piece)

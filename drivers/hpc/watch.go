@@ -6,8 +6,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,8 +30,12 @@ type watch struct {
 	stop context.CancelFunc
 	// offsets are how much of each file of the job has been put into the log.
 	offsets map[string]int64
-	gone    time.Time // since when nobody has known the job
+	gone    time.Time // since when nobody has known the job, or all of its tasks
 	never   time.Time // since when it can never start
+	told    string    // the last of what was told in the log of its waiting
+	// bad are the tasks of an array that were seen to end badly, by index: the
+	// manager may forget them while others run.
+	bad map[int]*Job
 
 	mu       sync.Mutex
 	fetching bool
@@ -205,7 +207,10 @@ type watched struct {
 	watch  *watch
 	id     string
 	job    *Job
-	status *executor.Status
+	// forgotten is how many tasks of an array of which the rest has ended are
+	// known to nobody.
+	forgotten int
+	status    *executor.Status
 }
 
 // answer asks one cluster after all jobs of a group.
@@ -291,6 +296,7 @@ func (c *cluster) query(ctx context.Context, all []*watched) error {
 	}
 	for _, w := range all {
 		w.job = byID[w.id]
+		w.remember()
 		if w.data.Stop != nil {
 			w.status = stopped(w.data.Stop, byID)
 		}
@@ -306,133 +312,4 @@ func stopped(ids []string, byID map[string]*Job) *executor.Status {
 		}
 	}
 	return &executor.Status{State: executor.Succeeded}
-}
-
-// exits prints what wrappers have left: directory, file and content in a line.
-const exits = `while IFS= read -r dir; do
-	for file in "$dir"/job.exit*; do
-		[ -f "$file" ] && case $file in *.new) ;; *) printf '%s\t%s\t%s\n' "$dir" "${file##*/}" "$(cat -- "$file")" ;; esac
-	done
-done
-true`
-
-// readExits reads, in one command, how those jobs ended that the manager has forgotten.
-func (c *cluster) readExits(ctx context.Context, all []*watched) error {
-	byDir := map[string]*watched{}
-	var dirs strings.Builder
-	for _, w := range all {
-		if w.status == nil && (w.job == nil || w.job.State == Unknown) && w.id != "" {
-			byDir[w.data.Dir] = w
-			dirs.WriteString(w.data.Dir + "\n")
-		}
-	}
-	if len(byDir) == 0 {
-		return nil
-	}
-	r, err := c.shell.Run(ctx, Command{Args: []string{"sh", "-c", exits}, Stdin: []byte(dirs.String())})
-	if err != nil {
-		return err
-	}
-	ended := map[*watched][]*Job{}
-	for line := range strings.Lines(string(r.Stdout)) {
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(fields) != 3 || byDir[fields[0]] == nil {
-			continue
-		}
-		if j := parseExit(strings.TrimPrefix(fields[1], exitFile), fields[2]); j != nil {
-			w := byDir[fields[0]]
-			j.ID, j.Name, j.WorkDir = w.id, w.data.Name, w.data.Dir
-			ended[w] = append(ended[w], j)
-		}
-	}
-	for w, jobs := range ended {
-		if j := together(w.id, jobs, w.data.Tasks); j != nil {
-			w.job = j
-		}
-	}
-	return nil
-}
-
-// parseExit makes a job of what a wrapper left; nil for what is no such line.
-func parseExit(suffix, content string) *Job {
-	fields := strings.Fields(content)
-	if len(fields) < 4 {
-		return nil
-	}
-	var n [3]int64
-	for i := range n {
-		v, err := strconv.ParseInt(fields[i], 10, 64)
-		if err != nil {
-			return nil
-		}
-		n[i] = v
-	}
-	j := &Job{State: Completed, Raw: "forgotten", Index: -1, Started: time.Unix(n[1], 0).UTC(), Ended: time.Unix(n[2], 0).UTC(), Nodes: []string{fields[3]}}
-	j.Usage.Elapsed = j.Ended.Sub(j.Started)
-	if i, err := strconv.Atoi(strings.TrimPrefix(suffix, ".")); err == nil {
-		j.Index = i
-	}
-	switch code := int(n[0]); {
-	case code > 128:
-		j.State, j.Cause, j.Signal = Failed, Signal, code-128
-	case code != 0:
-		j.State, j.Cause, j.ExitCode = Failed, ExitCode, code
-	}
-	return j
-}
-
-// together makes one job of the tasks of an array; nil where some have left nothing.
-func together(id string, jobs []*Job, tasks int) *Job {
-	if tasks == 0 {
-		return jobs[0]
-	}
-	if len(jobs) < tasks {
-		return nil
-	}
-	slices.SortFunc(jobs, func(a, b *Job) int { return a.Index - b.Index })
-	whole := *jobs[0]
-	whole.Index, whole.Nodes = -1, nil
-	for _, j := range jobs {
-		j.ID = id + "[" + strconv.Itoa(j.Index) + "]"
-		if whole.State == Completed && j.State != Completed {
-			whole.State, whole.Cause, whole.ExitCode, whole.Signal = j.State, j.Cause, j.ExitCode, j.Signal
-		}
-		if j.Started.Before(whole.Started) {
-			whole.Started = j.Started
-		}
-		if j.Ended.After(whole.Ended) {
-			whole.Ended = j.Ended
-		}
-		for _, node := range j.Nodes {
-			if !slices.Contains(whole.Nodes, node) {
-				whole.Nodes = append(whole.Nodes, node)
-			}
-		}
-	}
-	whole.Usage.Elapsed = whole.Ended.Sub(whole.Started)
-	whole.Tasks = jobs
-	return &whole
-}
-
-// countIndexes counts the tasks of an array.
-func countIndexes(a *Array) int {
-	if a == nil {
-		return 0
-	}
-	n := 0
-	for part := range strings.SplitSeq(a.Indexes, ",") {
-		span, stepText, _ := strings.Cut(part, ":")
-		from, to, ok := strings.Cut(span, "-")
-		if !ok {
-			n++
-			continue
-		}
-		first, _ := strconv.Atoi(from) // jobOf has checked the form
-		last, _ := strconv.Atoi(to)
-		step, _ := strconv.Atoi(stepText)
-		if last >= first {
-			n += (last-first)/max(step, 1) + 1
-		}
-	}
-	return n
 }

@@ -46,13 +46,14 @@ done
 `
 
 // wrapperEnd runs the program and passes signals on to it: managers send them to
-// the wrapper only.
-const wrapperEnd = `"$@" &
+// the wrapper only. A signal breaks off the waiting, so that it is done anew: what
+// it says without one is how the program ended. A shell has programs in the
+// background ignore an interrupt; this one is not to.
+const wrapperEnd = `(trap - INT QUIT; exec "$@") &
 child=$!
-for name in TERM INT HUP USR1 USR2 CONT; do trap "kill -$name $child 2>/dev/null" "$name"; done
-while :; do
-	wait "$child"; code=$?
-	kill -0 "$child" 2>/dev/null || break
+for name in TERM INT HUP USR1 USR2 CONT; do trap "signal=$name" "$name"; done
+while signal=; wait "$child"; now=$?; [ "$now" -lt 0 ] || code=$now; [ -n "$signal" ]; do
+	kill "-$signal" "$child" 2>/dev/null
 done
 finish "$code"
 `

@@ -24,7 +24,8 @@ func taskID(array string, index int) string { return array + "_" + strconv.Itoa(
 // A cluster without accounting is no error: jobs that have left the queue are then
 // left out, and an array has the tasks that the queue still shows (see MinJobAge
 // in slurm.conf(5)). While the accounting of a cluster does not answer, jobs that
-// are not in the queue are Unknown, with the Reason.
+// are not in the queue are Unknown, with the Reason, and so are arrays without a
+// task that waits or runs.
 func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	wanted := unique(ids)
 	if len(wanted) == 0 {
@@ -38,8 +39,8 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 }
 
 // complete adds to what the queue says what the accounting says. Where that does
-// not answer, jobs that have left the queue are Unknown; where there is none, they
-// are left out.
+// not answer, jobs that have left the queue are Unknown, and arrays that may have
+// such tasks; where there is none, they are left out.
 func (m *Manager) complete(ctx context.Context, wanted []string, queued []entry) map[string]*hpc.Job {
 	accounted, why := m.account(ctx, unsettled(wanted, queued))
 	found := gather(queued, accounted)
@@ -47,8 +48,12 @@ func (m *Manager) complete(ctx context.Context, wanted []string, queued []entry)
 		return found
 	}
 	for _, id := range wanted {
-		if found[id] == nil {
+		switch job := found[id]; {
+		case job == nil:
 			found[id] = &hpc.Job{ID: id, State: hpc.Unknown, Index: -1, Reason: "it is not in the queue any more, and the accounting does not answer: " + why}
+		case len(job.Tasks) > 0 && job.State.Ended(): // those that the queue still shows
+			job.State, job.Cause, job.Raw = hpc.Unknown, "", ""
+			job.Reason = "tasks may have left the queue, and the accounting does not answer: " + why
 		}
 	}
 	return found
