@@ -128,12 +128,31 @@ func flatten(attrs map[string]string, name string, value any) {
 	}
 }
 
+// titles begin the lines with the names of jobs, queues and servers; those of
+// nodes have none.
+var titles = []string{"Job Id: ", "Queue: ", "Server: "}
+
+// titled returns the title that a line begins with, and what is behind it.
+func titled(line string) (title, name string) {
+	for _, t := range titles {
+		if name, ok := strings.CutPrefix(line, t); ok {
+			return t, name
+		}
+	}
+	return "", line
+}
+
 // parseText reads the long form of qstat -f, -Qf and -Bf and of pbsnodes: a line
 // with the name, below it "attribute = value", indented. Lines that begin with
 // a tab go on with the value above them.
+//
+// Other lines belong to a value that has line feeds in it, as exported functions
+// of the shell have: they neither begin a record nor replace what is known by then.
 func parseText(text []byte) ([]record, error) {
 	var records []record
-	last := "" // the attribute that a folded line goes on with
+	title := "" // of the first record, and so of all
+	last := ""  // the attribute that a folded line goes on with
+	blank := true
 	for number, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		name, value, isAttribute := strings.Cut(line, " = ")
@@ -143,22 +162,27 @@ func parseText(text []byte) ([]record, error) {
 		case strings.HasPrefix(line, "\t") && last != "":
 			records[len(records)-1].attrs[last] += line[1:]
 		case line[0] != ' ' && line[0] != '\t':
-			for _, prefix := range []string{"Job Id: ", "Queue: ", "Server: "} {
-				line = strings.TrimPrefix(line, prefix)
+			lineTitle, id := titled(line)
+			if len(records) == 0 {
+				title = lineTitle
 			}
-			records = append(records, record{id: strings.TrimSpace(line), attrs: map[string]string{}})
-			last = ""
+			if lineTitle == title && (title != "" || blank) {
+				records = append(records, record{id: strings.TrimSpace(id), attrs: map[string]string{}})
+				last = ""
+			} else if last != "" {
+				records[len(records)-1].attrs[last] += "\n" + line
+			}
 		case len(records) == 0:
 			return nil, fmt.Errorf("line %d: an attribute of nothing: %q", number+1, clip(line))
 		case isAttribute:
 			last = strings.TrimSpace(name)
 			if _, twice := records[len(records)-1].attrs[last]; twice {
-				last = "" // what a user has written with a line feed in it does not replace what the manager says
-				continue
+				last = ""
+				break
 			}
 			records[len(records)-1].attrs[last] = value
 		}
-		// Other lines belong to a value that has line feeds in it.
+		blank = strings.TrimSpace(line) == ""
 	}
 	return records, nil
 }

@@ -61,6 +61,14 @@ func TestParseText(t *testing.T) {
 	records, err = parseText([]byte("Job Id: 1.vm\n    job_state = R\n    Variable_List = A=x\n    job_state = F\n"))
 	require.NoError(t, err)
 	require.Equal(t, "R", records[0].attrs["job_state"])
+
+	// An exported function of the shell, as qsub -V takes it along.
+	records, err = parseText([]byte("Job Id: 1.vm\n    job_state = F\n    Variable_List = PBS_O_HOST=vm,BASH_FUNC_f%%=() {  eval x\n},\n\tA=b\n    Exit_status = 0\n\n" +
+		"Job Id: 2.vm\n    job_state = R\n"))
+	require.NoError(t, err)
+	require.Equal(t, []record{
+		{"1.vm", map[string]string{"job_state": "F", "Variable_List": "PBS_O_HOST=vm,BASH_FUNC_f%%=() {  eval x\n},A=b", "Exit_status": "0"}},
+		{"2.vm", map[string]string{"job_state": "R"}}}, records)
 	_, err = parseText([]byte("    job_state = R\n"))
 	require.ErrorContains(t, err, "an attribute of nothing")
 }
