@@ -65,7 +65,8 @@ type JobSpec struct {
 	Dependencies []Dependency
 	// Hold submits it held.
 	Hold bool
-	// Requeue lets the manager start it anew when a node fails. Default: it may not.
+	// Requeue lets the manager start it anew when a node fails. Default: it may not;
+	// an array of PBS always may.
 	Requeue bool
 
 	// Container runs Script or Command in a container.

@@ -51,6 +51,9 @@ func (m *Manager) Nodes(ctx context.Context) ([]*hpc.Node, error) {
 		records, err = m.describe(ctx, "query nodes on", func(text []byte) ([]record, error) {
 			return parseJSON(text, "nodes")
 		}, "pbsnodes", "-a", "-F", "json")
+		if err != nil { // an operator's comment may make of it what is no JSON
+			records, err = m.describe(ctx, "query nodes on", parseText, "pbsnodes", "-a")
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -70,14 +70,10 @@ func (m *Manager) qdel(ctx context.Context, ids []string) (again []string, err e
 }
 
 // readQdel reads the complaints of qdel: the first that is final, and whether
-// there is one that another try may help. That a job has ended, or is unknown,
-// is neither.
+// there is one that another try may help. That a job has ended, is unknown, or is
+// being deleted already, is neither.
 func readQdel(complaints string) (refused string, transient bool) {
-	for line := range strings.Lines(complaints) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
+	for _, line := range complaintsOf(complaints) {
 		switch classify(0, line) {
 		case errs.NotFound, errs.FailedPrecondition:
 		case errs.Unavailable:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -18,7 +19,7 @@ const maxNamed = 100
 
 // Jobs asks after jobs with one qstat; see hpc.Manager. Torque forgets a job
 // keep_completed seconds after its end, PBS after job_history_duration, and at
-// once where job_history_enable is off.
+// once where job_history_enable is off, which it is unless the site sets it.
 func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -87,6 +88,9 @@ func (m *Manager) Find(ctx context.Context, tag string) ([]string, error) {
 // ownHistory returns a user's jobs of PBS, with those that have ended.
 func (m *Manager) ownHistory(ctx context.Context, user string) ([]*hpc.Job, error) {
 	r, err := m.run(ctx, "qselect", "-x", "-u", user)
+	if err == nil && withoutHistory(r) {
+		r, err = m.run(ctx, "qselect", "-u", user)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -135,65 +139,107 @@ func (m *Manager) query(ctx context.Context, ended bool, ids []string) ([]*hpc.J
 	if err != nil {
 		return nil, err
 	}
-	var args []string
-	switch {
-	case kind == kindTorque:
-		// -x is XML. Without -t, a query for an array returns all jobs there are.
-		args = []string{"qstat", "-x", "-t"}
-	case ended: // -x is the history
-		args = []string{"qstat", "-x", "-t", "-f", "-F", "json"}
-	default:
-		args = []string{"qstat", "-t", "-f", "-F", "json"}
+	var records []record
+	if kind == kindTorque {
+		records, err = m.queryTorque(ctx, ids)
+	} else {
+		records, err = m.queryPBS(ctx, ended, ids)
 	}
-	records, err := m.qstat(ctx, kind, append(args, ids...))
 	if err != nil {
 		return nil, err
 	}
 	return gather(kind, records), nil
 }
 
-func (m *Manager) qstat(ctx context.Context, kind string, args []string) ([]record, error) {
-	r, err := m.run(ctx, args...)
+// queryTorque asks for XML, with -x. Without -t, a query for an array returns all
+// jobs there are.
+func (m *Manager) queryTorque(ctx context.Context, ids []string) ([]record, error) {
+	r, err := m.qstat(ctx, []string{"-x", "-t"}, ids)
 	if err != nil {
 		return nil, err
 	}
-	if r.Code != 0 && !onlyUnknown(string(r.Stderr)) {
-		return nil, failure("query jobs on", m.shell.Name(), r)
+	records, err := parseXML(r.Stdout, "Job", "Job_Id")
+	return records, m.unreadable(err)
+}
+
+// queryPBS asks for JSON. With -x it asks for the jobs of the history too, unless
+// the server keeps none: then such a question has no answer but a complaint, and
+// the exit code 0.
+func (m *Manager) queryPBS(ctx context.Context, ended bool, ids []string) ([]record, error) {
+	options := []string{"-t", "-f"}
+	if ended && m.keepsHistory() {
+		options = append([]string{"-x"}, options...)
 	}
-	var records []record
-	if kind == kindTorque {
-		records, err = parseXML(r.Stdout, "Job", "Job_Id")
-	} else if records, err = parseJSON(r.Stdout, "Jobs"); err != nil {
-		// Releases before 2021 print JSON that is none where users put quotes or
-		// control characters into their variables.
-		var text hpc.Result
-		if text, err = m.run(ctx, slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "-F" || a == "json" })...); err != nil {
-			return nil, err
-		}
-		if text.Code != 0 && !onlyUnknown(string(text.Stderr)) {
-			return nil, failure("query jobs on", m.shell.Name(), text)
-		}
-		records, err = parseText(text.Stdout)
+	asJSON := []string{"-F", "json"}
+	r, err := m.qstat(ctx, slices.Concat(options, asJSON), ids)
+	if err == nil && withoutHistory(r) {
+		m.noHistory()
+		options = options[1:]
+		r, err = m.qstat(ctx, slices.Concat(options, asJSON), ids)
 	}
 	if err != nil {
-		return nil, executor.MarkRetryable(&errs.Error{Code: errs.Unavailable, Op: "query jobs on", Subject: m.shell.Name(), Err: err})
+		return nil, err
 	}
-	return records, nil
+	if records, err := parseJSON(r.Stdout, "Jobs"); err == nil {
+		return records, nil
+	}
+	// Releases before 2021 print JSON that is none where users put quotes or
+	// control characters into their variables.
+	if r, err = m.qstat(ctx, options, ids); err != nil {
+		return nil, err
+	}
+	records, err := parseText(r.Stdout)
+	return records, m.unreadable(err)
+}
+
+func (m *Manager) qstat(ctx context.Context, options, ids []string) (hpc.Result, error) {
+	r, err := m.run(ctx, slices.Concat([]string{"qstat"}, options, ids)...)
+	if err == nil && r.Code != 0 && !onlyUnknown(string(r.Stderr)) {
+		err = failure("query jobs on", m.shell.Name(), r)
+	}
+	return r, err
+}
+
+// unreadable makes an error of that of a parser: an answer may have been cut off.
+func (m *Manager) unreadable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return executor.MarkRetryable(&errs.Error{Code: errs.Unavailable, Op: "query jobs on", Subject: m.shell.Name(), Err: err})
+}
+
+// historyAgain is how long a server that keeps no history is not asked for one.
+const historyAgain = time.Hour
+
+func (m *Manager) keepsHistory() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().After(m.historyFrom)
+}
+
+func (m *Manager) noHistory() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.historyFrom = time.Now().Add(historyAgain)
+}
+
+// withoutHistory tells whether PBS says that it keeps no history: what it was
+// asked for with -x is then not told at all.
+func withoutHistory(r hpc.Result) bool {
+	said := strings.ToLower(string(r.Stderr))
+	return strings.Contains(said, "not configured to maintain job history") || strings.Contains(said, "job_history_enable is set to false")
 }
 
 // onlyUnknown tells whether all complaints of qstat are of jobs that it does not
 // know: it prints the others, and exits with the code of the last that is unknown.
 func onlyUnknown(complaints string) bool {
 	any := false
-	for line := range strings.Lines(complaints) {
+	for _, line := range complaintsOf(complaints) {
 		lower := strings.ToLower(line)
-		switch {
-		case strings.TrimSpace(line) == "":
-		case strings.Contains(lower, "unknown job id"), strings.Contains(lower, "job has finished"):
-			any = true
-		default:
+		if !strings.Contains(lower, "unknown job id") && !strings.Contains(lower, "job has finished") {
 			return false
 		}
+		any = true
 	}
 	return any
 }
@@ -246,15 +292,17 @@ func gather(kind string, records []record) []*hpc.Job {
 }
 
 // settle decides the tasks of an ended array of PBS that have no Exit_status of
-// their own: all are well if the array is.
+// their own: all are well if the array is, or if the history, in which the array
+// is by now, says so.
 func settle(array *hpc.Job) {
 	for _, t := range array.Tasks {
-		if t.State != hpc.Completing || t.Raw != "X" || !array.State.Ended() {
+		if t.State != hpc.Completing || t.Raw != "X" && t.Raw != "F" || !array.State.Ended() {
 			continue
 		}
+		finished := t.Reason == "Subjob finished"
 		t.State = hpc.Unknown
 		t.Reason = cmp.Or(t.Reason, "the manager does not tell how the task ended")
-		if array.State == hpc.Completed {
+		if array.State == hpc.Completed || finished {
 			t.State, t.Reason, t.Ended = hpc.Completed, "", array.Ended
 		}
 	}

@@ -177,6 +177,70 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// Of two jobs one is deleted at once and the other only by another try, while the
+// first is still ending: Torque complains of that one then.
+func TestCancelOfWhatIsEnding(t *testing.T) {
+	eachSite(t, pbs.Options{Slots: 2, QdelFailures: 1, KillDelay: 2 * time.Second}, func(t *testing.T, s *site) {
+		deaf := &hpc.JobSpec{Script: script("trap '' TERM", "echo >begun", "while :; do sleep 0.05; done")}
+		one, other := s.running(t, deaf), s.running(t, deaf)
+		require.NoError(t, s.Cancel(t.Context(), one, other))
+		require.Equal(t, []hpc.JobState{hpc.Canceled, hpc.Canceled}, []hpc.JobState{s.job(t, one).State, s.job(t, other).State})
+	})
+}
+
+// A PBS that keeps no history, as it comes: running jobs are known all the same,
+// and ended ones are left out.
+func TestNoHistory(t *testing.T) {
+	s := newSite(t, pbs.OpenPBS, pbs.Options{NoHistory: true})
+	ended := s.submit(t, &hpc.JobSpec{Command: []string{"true"}})
+	id := s.running(t, &hpc.JobSpec{Tag: "op-1"})
+	require.Equal(t, hpc.Running, s.job(t, id).State)
+	require.Eventually(t, func() bool {
+		jobs, err := s.Jobs(t.Context(), []string{ended, id})
+		return err == nil && len(jobs) == 1 && jobs[0].ID == id
+	}, 20*time.Second, 50*time.Millisecond)
+	found, err := s.Find(t.Context(), "op-1")
+	require.NoError(t, err)
+	require.Equal(t, []string{id}, found)
+	require.NoError(t, s.Cancel(t.Context(), id))
+}
+
+// What has failed already would be waited for for ever.
+func TestDependencyOnWhatHasEnded(t *testing.T) {
+	eachSite(t, pbs.Options{}, func(t *testing.T, s *site) {
+		good, bad := s.submit(t, &hpc.JobSpec{Command: []string{"true"}}), s.submit(t, &hpc.JobSpec{Command: []string{"false"}})
+		s.await(t, good, ended)
+		s.await(t, bad, ended)
+		before := s.cluster.Submitted(t)
+		for kind, job := range map[hpc.DependencyKind]string{hpc.AfterOK: bad, hpc.AfterNotOK: good} {
+			_, err := s.Submit(t.Context(), &hpc.JobSpec{Command: []string{"true"}, Dependencies: []hpc.Dependency{{Kind: kind, Job: job}}})
+			require.Equal(t, errs.FailedPrecondition, errs.CodeOf(err), "%s: %v", kind, err)
+		}
+		require.Equal(t, before, s.cluster.Submitted(t))
+		for kind, job := range map[hpc.DependencyKind]string{hpc.AfterOK: good, hpc.AfterNotOK: bad, hpc.AfterAny: bad} {
+			id := s.submit(t, &hpc.JobSpec{Command: []string{"true"}, Dependencies: []hpc.Dependency{{Kind: kind, Job: job}}})
+			require.Equal(t, hpc.Completed, s.await(t, id, ended).State, kind)
+		}
+	})
+}
+
+// A node alone, and a script's own start, which is in the time of the cluster.
+func TestExclusiveAndDeferred(t *testing.T) {
+	eachSite(t, pbs.Options{}, func(t *testing.T, s *site) {
+		id := s.submit(t, &hpc.JobSpec{Command: []string{"true"}, Exclusive: true})
+		require.Equal(t, hpc.Completed, s.await(t, id, ended).State)
+		tokyo := time.FixedZone("", 9*60*60)
+		env := s.cluster.Env()
+		env["TZ"] = "Asia/Tokyo"
+		m, err := torque.New(hpc.NewLocal(hpc.ShellOptions{Env: env}), nil)
+		require.NoError(t, err)
+		tomorrow := time.Now().In(tokyo).Add(24 * time.Hour).Truncate(time.Minute)
+		id, err = m.Submit(t.Context(), &hpc.JobSpec{Script: "#PBS -a " + tomorrow.Format("200601021504") + "\ntrue\n", WorkDir: t.TempDir()})
+		require.NoError(t, err)
+		require.Equal(t, "waits until "+tomorrow.UTC().Format(time.RFC3339), s.job(t, id).Reason)
+	})
+}
+
 // A job that does not end is told as an error that is worth another try.
 func TestCancelThatDoesNotHelp(t *testing.T) {
 	eachSite(t, pbs.Options{KillDelay: time.Minute}, func(t *testing.T, s *site) {
@@ -238,6 +302,9 @@ func TestBrokenJSON(t *testing.T) {
 		id := s.submit(t, &hpc.JobSpec{Command: []string{"false"}, Tag: "op-3.1"})
 		j := s.await(t, id, ended)
 		require.Equal(t, []any{hpc.Failed, 1, "op-3.1"}, []any{j.State, j.ExitCode, j.Tag})
+		nodes, err := s.Nodes(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "vm", nodes[0].Name)
 	})
 }
 

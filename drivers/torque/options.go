@@ -69,7 +69,8 @@ func qsubArguments(kind string, spec *hpc.JobSpec) ([]string, error) {
 		return nil, err
 	}
 	add("-m", mail)
-	args = append(args, "-r", map[bool]string{true: "y", false: "n"}[spec.Requeue])
+	// PBS takes no array that may not be run anew.
+	args = append(args, "-r", map[bool]string{true: "y", false: "n"}[spec.Requeue || kind == kindPBS && spec.Array != nil])
 	if kind == kindTorque {
 		add("-d", spec.WorkDir)
 	}
@@ -183,7 +184,8 @@ func resourceLists(kind string, spec *hpc.JobSpec) ([]string, error) {
 		return nil, err
 	}
 	var lists []string
-	if l.asked && kind == kindPBS {
+	// PBS takes no place without select.
+	if kind == kindPBS && (l.asked || spec.Exclusive && !strings.Contains(strings.Join(directives(spec.Script), "\n"), "select=")) {
 		lists, err = pbsResources(spec, l)
 	} else if l.asked {
 		lists, err = torqueResources(spec, l)

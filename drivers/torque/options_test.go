@@ -12,7 +12,8 @@ import (
 )
 
 // The arguments of qsub for a specification, with either manager. "-S /bin/sh -j
-// oe -o stdout.pbs" and "-r n" are always there and left out here.
+// oe -o stdout.pbs" and "-r n" are always there and left out here; PBS takes
+// arrays with "-r y" only.
 func TestQsubArguments(t *testing.T) {
 	t.Parallel()
 	after := func(kind hpc.DependencyKind, job string) []hpc.Dependency {
@@ -37,7 +38,7 @@ func TestQsubArguments(t *testing.T) {
 		{"node list", hpc.JobSpec{NodeList: []string{"n1", "n2"}, TasksPerNode: 2}, "-l nodes=n1:ppn=2+n2:ppn=2",
 			"-l select=1:ncpus=2:mpiprocs=2:host=n1+1:ncpus=2:mpiprocs=2:host=n2 -l place=scatter"},
 		{"node list and another number", hpc.JobSpec{NodeList: []string{"n1"}, Nodes: 2}, "!1 in the list", "!1 in the list"},
-		{"exclusive", hpc.JobSpec{Exclusive: true}, "-n", "-l place=pack:excl"},
+		{"exclusive", hpc.JobSpec{Exclusive: true}, "-n", "-l select=1:ncpus=1:mpiprocs=1 -l place=pack:excl"},
 		{"walltime is rounded up", hpc.JobSpec{Walltime: 90*time.Minute + time.Millisecond}, "-l walltime=01:30:01", "-l walltime=01:30:01"},
 		{"long walltime", hpc.JobSpec{Walltime: 100 * time.Hour}, "-l walltime=100:00:00", "-l walltime=100:00:00"},
 		{"QOS, reservation", hpc.JobSpec{QOS: "high", Reservation: "R12.head"}, "-l qos=high -l advres=R12.head", "-q R12 -l qos=high"},
@@ -59,6 +60,8 @@ func TestQsubArguments(t *testing.T) {
 		{"hold and tag", hpc.JobSpec{Hold: true, Tag: "op.1"}, "-h -v ORCHESTRATOR_TAG=op.1", "-h -v ORCHESTRATOR_TAG=op.1"},
 		{"bad tag", hpc.JobSpec{Tag: "a,PATH=b"}, "!the tag", "!the tag"},
 		{"variables of directives", hpc.JobSpec{Tag: "t", Script: "#!/bin/sh\n#PBS -v A=1,B\ntrue\n#PBS -v C\n"}, "-v ORCHESTRATOR_TAG=t,A=1,B", "-v ORCHESTRATOR_TAG=t,A=1,B"},
+		{"quoted variables of directives", hpc.JobSpec{Tag: "t", Script: "#PBS -N a -vA=1\n#PBS -v \"B='x, y',C=2\"\ntrue\n"}, "-v ORCHESTRATOR_TAG=t,A=1,B='x, y',C=2", "-v ORCHESTRATOR_TAG=t,A=1,B='x, y',C=2"},
+		{"exclusive, and nodes of a directive", hpc.JobSpec{Exclusive: true, Script: "#PBS -l select=2:ncpus=4\ntrue\n"}, "-n", "-l place=pack:excl"},
 		{"words that are options", hpc.JobSpec{Queue: "-x"}, "!the queue", "!the queue"},
 		{"options as they are", hpc.JobSpec{Options: []string{"-W", "umask=077"}}, "-W umask=077", "-W umask=077"},
 	} {
@@ -74,7 +77,11 @@ func TestQsubArguments(t *testing.T) {
 			}
 			require.NoError(t, err, c.name)
 			line := strings.Join(args, " ")
-			for _, always := range []string{"qsub", " -r n", " -S /bin/sh", " -j oe -o stdout.pbs"} {
+			rerun := " -r n"
+			if kind == kindPBS && c.spec.Array != nil {
+				rerun = " -r y"
+			}
+			for _, always := range []string{"qsub", rerun, " -S /bin/sh", " -j oe -o stdout.pbs"} {
 				require.Contains(t, line, always)
 				line = strings.Replace(line, always, "", 1)
 			}
@@ -160,6 +167,9 @@ func TestClassify(t *testing.T) {
 		"qdel: Unauthorized Request  4.vm":                                                            errs.PermissionDenied,
 		"qdel: Request invalid for state of job MSG=invalid state for job - COMPLETE 23.vm":           errs.FailedPrecondition,
 		"qdel: Job has finished 12.vm":                                                                errs.FailedPrecondition,
+		"qdel: Invalid request MSG=job cancel in progress 4.vm":                                       errs.FailedPrecondition,
+		"qdel: Request invalid for finished array subjob 14[0].vm":                                    errs.FailedPrecondition,
+		"qsub: No free connections":                                                                   errs.Unavailable,
 		"qsub: submit error (Unknown queue MSG=requested queue not found)":                            errs.InvalidArgument,
 		"qsub: submit error (Illegal attribute or resource value for Resource_List.walltime)":         errs.InvalidArgument,
 		"qsub: submit error (Job exceeds queue resource limits MSG=cannot locate feasible nodes (…))": errs.InvalidArgument,
@@ -179,6 +189,12 @@ func TestReadQdel(t *testing.T) {
 	refused, transient = readQdel("qdel: Job has finished 12.vm\nqdel: Unauthorized Request  4.vm\n")
 	require.Equal(t, "qdel: Unauthorized Request  4.vm", refused)
 	require.False(t, transient)
+	refused, transient = readQdel("module: command not found\nqdel: Job has finished 12.vm\n")
+	require.Empty(t, refused, "a start file of the login node says nothing of jobs")
+	require.False(t, transient)
+	require.True(t, onlyUnknown("stty: standard input: Inappropriate ioctl for device\nqstat: Unknown Job Id 1.vm\n"))
+	require.False(t, onlyUnknown("qstat: Unknown Job Id 1.vm\nqstat: cannot connect to server vm (errno=15010)\n"))
+	require.Equal(t, errs.InvalidArgument, errs.CodeOf(failure("submit", "job 1", hpc.Result{Code: 170, Stderr: []byte("permission of ~/.x\nqsub: Unknown queue\n")})))
 }
 
 func FuzzIndexes(f *testing.F) {

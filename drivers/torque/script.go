@@ -175,18 +175,68 @@ func quoteAll(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// directives returns what the "#PBS" lines of a script say.
+func directives(script string) []string {
+	head, _ := splitScript(script)
+	var all []string
+	for _, line := range head {
+		if options, ok := strings.CutPrefix(line, "#PBS"); ok {
+			all = append(all, options)
+		}
+	}
+	return all
+}
+
 // directiveVariables returns the lists of "#PBS -v": qsub's own -v, which the tag
 // needs, replaces them, so they are joined with it.
 func directiveVariables(script string) []string {
-	head, _ := splitScript(script)
 	var lists []string
-	for _, line := range head {
-		words := strings.Fields(strings.TrimPrefix(line, "#PBS"))
+	for _, options := range directives(script) {
+		words := optionWords(options)
 		for i, w := range words {
-			if strings.HasPrefix(line, "#PBS") && w == "-v" && i+1 < len(words) {
+			switch list, joined := strings.CutPrefix(w, "-v"); {
+			case joined && list != "":
+				lists = append(lists, list)
+			case joined && i+1 < len(words):
 				lists = append(lists, words[i+1])
 			}
 		}
 	}
 	return lists
+}
+
+// optionWords splits the options of a directive as qsub does: quotation marks
+// keep what is between them together, and a backslash the character behind it.
+func optionWords(options string) []string {
+	var words []string
+	var word strings.Builder
+	inWord, quoted, escaped := false, rune(0), false
+	for _, r := range options {
+		switch {
+		case escaped:
+			word.WriteRune(r)
+			escaped = false
+		case quoted != 0 && r == quoted:
+			quoted = 0
+		case quoted != 0:
+			word.WriteRune(r)
+		case r == '"' || r == '\'':
+			quoted, inWord = r, true
+		case r == '\\':
+			escaped, inWord = true, true
+		case r == ' ' || r == '\t':
+			if inWord {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			inWord = false
+		default:
+			word.WriteRune(r)
+			inWord = true
+		}
+	}
+	if inWord {
+		words = append(words, word.String())
+	}
+	return words
 }

@@ -59,6 +59,8 @@ func torqueState(j *hpc.Job, a map[string]string) {
 		j.State, j.Cause = hpc.Canceled, hpc.CanceledByUser
 	case strings.Contains(j.Reason, "result of dependency"):
 		j.State, j.Cause = hpc.Failed, hpc.DependencyNeverSatisfied
+	case status == 256+15 && overran(a): // before Torque 6
+		j.State, j.Cause = hpc.Failed, hpc.TimeLimit
 	case status == 256+15: // what qdel leaves, whatever the script returned
 		j.State, j.Cause, j.Signal = hpc.Canceled, hpc.CanceledByUser, 15
 	case status < 0:
@@ -71,18 +73,29 @@ func torqueState(j *hpc.Job, a map[string]string) {
 	}
 }
 
+// overran tells whether a job has used its walltime up.
+func overran(a map[string]string) bool {
+	limit := span(a["Resource_List.walltime"])
+	return limit > 0 && span(a["resources_used.walltime"]) >= limit
+}
+
 // torqueCauses are the negative codes of Torque's MOM that tell of a limit
 // (Torque Administrator Guide, "Job exit status"); the others say that the job
 // could not be started there.
 var torqueCauses = map[int]hpc.Cause{-10: hpc.OutOfMemory, -11: hpc.TimeLimit, -12: hpc.TimeLimit}
 
-// pbsCauses are those of PBS (JOB_EXEC_KILL_*: VMEM, MEM, CPUT, WALLTIME).
-var pbsCauses = map[int]hpc.Cause{-26: hpc.OutOfMemory, -27: hpc.OutOfMemory, -28: hpc.TimeLimit, -29: hpc.TimeLimit}
+// pbsCauses are those of PBS (JOB_EXEC_KILL_*: VMEM, MEM, CPUT, WALLTIME, HPMEM).
+var pbsCauses = map[int]hpc.Cause{-26: hpc.OutOfMemory, -27: hpc.OutOfMemory, -28: hpc.TimeLimit, -29: hpc.TimeLimit, -31: hpc.OutOfMemory}
+
+// pbsRefusals are the negative codes of PBS that another try does not help: the
+// others say that a node, or its MOM, could not start the job or was lost.
+var pbsRefusals = map[int]string{-10: "the account is not known on the node", -13: "the password is wrong",
+	-17: "a hook of the site refused it", -19: "a hook of the site deleted it", -21: "a security breach in the folder of PBS",
+	-23: "no Kerberos credentials", -24: "it used more processors than it asked for", -25: "it used more processors than it asked for"}
 
 // Substates of jobs in PBS's history.
 const (
 	substateTerminated = "91" // by qdel
-	substateFinished   = "92"
 	substatePrerun     = "41"
 )
 
@@ -105,7 +118,11 @@ func pbsState(j *hpc.Job, a map[string]string) {
 	if cause == "" {
 		cause = exceeded(j.Reason)
 	}
+	if cause == "" && status == 256+15 && overran(a) { // before 2020
+		cause = hpc.TimeLimit
+	}
 	switch {
+	case subjob(j):
 	case a["substate"] == substateTerminated:
 		terminated(j)
 		if err == nil && status > 256 {
@@ -120,11 +137,30 @@ func pbsState(j *hpc.Job, a map[string]string) {
 		j.State = hpc.Failed
 	case cause != "":
 		j.State, j.Cause = hpc.Failed, cause
+	case pbsRefusals[status] != "":
+		j.State, j.Reason = hpc.Failed, cmp.Or(j.Reason, "PBS did not run it")+": "+pbsRefusals[status]
 	case status < 0:
 		j.State, j.Cause = hpc.Failed, hpc.NodeFailure
 	default:
 		exited(j, status)
 	}
+}
+
+// subjob reads how a task ended of which PBS keeps no record of its own. All that
+// it shows of one is the array's, but for the comment, which counts with a history
+// only: without one it is "Subjob finished" for all.
+func subjob(j *hpc.Job) bool {
+	switch j.Reason {
+	case "Subjob finished":
+		j.State = hpc.Completing
+	case "Subjob failed":
+		j.State = hpc.Failed
+	case "Subjob terminated":
+		j.State, j.Cause = hpc.Canceled, hpc.CanceledByUser
+	default:
+		return false
+	}
+	return true
 }
 
 // terminated reads who ended a job from "... and terminated by user@host".

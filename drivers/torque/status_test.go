@@ -184,6 +184,34 @@ func TestArrays(t *testing.T) {
 	require.Equal(t, 9, jobs[0].ExitCode)
 }
 
+// Tasks of which PBS keeps no record of their own: it shows the array's attributes,
+// with a comment that tells how the task ended.
+func TestTasksWithoutRecords(t *testing.T) {
+	t.Parallel()
+	_, parent := read(t, "openpbs/array-done.qstat-xfjson.out") // Exit_status 1, substate 93
+	whole := parent[0].attrs
+	task := func(index, state, comment string) record {
+		attrs := map[string]string{}
+		for name, value := range whole {
+			if !strings.HasPrefix(name, "array") {
+				attrs[name] = value
+			}
+		}
+		attrs["job_state"], attrs["comment"] = state, comment
+		return record{"14[" + index + "].vm", attrs}
+	}
+	for _, state := range []string{"X", "F"} {
+		jobs := gather(kindPBS, []record{parent[0], task("0", state, "Subjob finished"), task("1", state, "Subjob terminated"), task("2", state, "Subjob failed")})
+		require.Len(t, jobs, 1)
+		require.Equal(t, []hpc.JobState{hpc.Completed, hpc.Canceled, hpc.Failed},
+			[]hpc.JobState{jobs[0].Tasks[0].State, jobs[0].Tasks[1].State, jobs[0].Tasks[2].State}, state)
+	}
+	whole["job_state"] = "B" // without a history it is the same comment for all that have ended
+	jobs := gather(kindPBS, []record{parent[0], task("0", "X", "Subjob finished"), task("1", "R", ""), task("2", "Q", "")})
+	require.Equal(t, hpc.Running, jobs[0].State)
+	require.Equal(t, hpc.Completing, jobs[0].Tasks[0].State)
+}
+
 func TestArraySums(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -223,6 +251,9 @@ func TestStatusWithoutRecordings(t *testing.T) {
 		{kindTorque, "job_state=C exit_status=-1", hpc.Failed, hpc.NodeFailure, 0, 0},
 		{kindTorque, "job_state=C exit_status=265", hpc.Failed, hpc.Signal, 137, 9},
 		{kindTorque, "job_state=C exit_status=255", hpc.Failed, hpc.ExitCode, 255, 0},
+		{kindTorque, "job_state=C exit_status=271 Resource_List.walltime=00:01:00 resources_used.walltime=00:01:06", hpc.Failed, hpc.TimeLimit, 0, 0},
+		{kindTorque, "job_state=C exit_status=271 Resource_List.walltime=01:00:00 resources_used.walltime=00:59:59", hpc.Canceled, hpc.CanceledByUser, 0, 15},
+		{kindTorque, "job_state=H Hold_Types=l", hpc.Held, "", 0, 0},
 		{kindTorque, "job_state=E", hpc.Completing, "", 0, 0},
 		{kindTorque, "job_state=S", hpc.Suspended, "", 0, 0},
 		{kindTorque, "job_state=Z", hpc.Unknown, "", 0, 0},
@@ -232,6 +263,11 @@ func TestStatusWithoutRecordings(t *testing.T) {
 		{kindPBS, "job_state=F substate=93 Exit_status=-28", hpc.Failed, hpc.TimeLimit, 0, 0},
 		{kindPBS, "job_state=F substate=93 Exit_status=-3", hpc.Failed, hpc.NodeFailure, 0, 0},
 		{kindPBS, "job_state=F substate=93 Exit_status=271", hpc.Failed, hpc.Signal, 143, 15},
+		{kindPBS, "job_state=F substate=93 Exit_status=271 Resource_List.walltime=00:01:00 resources_used.walltime=00:01:00", hpc.Failed, hpc.TimeLimit, 0, 0},
+		{kindPBS, "job_state=F substate=93 Exit_status=-31", hpc.Failed, hpc.OutOfMemory, 0, 0},
+		{kindPBS, "job_state=F substate=93 Exit_status=-20", hpc.Failed, hpc.NodeFailure, 0, 0},
+		{kindPBS, "job_state=F substate=93 Exit_status=-25", hpc.Failed, "", 0, 0},
+		{kindPBS, "job_state=F substate=93 Exit_status=-17", hpc.Failed, "", 0, 0},
 		{kindPBS, "job_state=F substate=92", hpc.Failed, "", 0, 0},
 		{kindPBS, "job_state=X substate=92", hpc.Completing, "", 0, 0},
 		{kindPBS, "job_state=X substate=92 Exit_status=0", hpc.Completed, "", 0, 0},

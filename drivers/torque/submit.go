@@ -11,8 +11,10 @@ import (
 // Submit submits a job with qsub, its script through standard input, and returns
 // the ID that the manager gave it, such as "27.server" or "27[].server".
 //
-// PBS takes dependencies upon jobs that it does not know; Submit does not: they
-// are NotFound with either manager.
+// What the job waits for is looked up first. Torque keeps a job for ever that
+// waits for the success of one that has failed already, and PBS takes dependencies
+// upon jobs that it does not know: Submit refuses the one as FailedPrecondition,
+// the other as NotFound, with either manager.
 func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error) {
 	kind, err := m.which(ctx)
 	if err != nil {
@@ -26,24 +28,19 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if kind == kindPBS {
-		if err := m.checkDependencies(ctx, spec); err != nil {
-			return "", err
-		}
+	if err := m.checkDependencies(ctx, spec); err != nil {
+		return "", err
 	}
-	r, err := hpc.SubmitOnce(ctx, m.shell, spec, hpc.Command{Args: args, Dir: spec.WorkDir,
-		Stdin: []byte(script), Env: map[string]string{"TZ": "UTC"}})
+	command := hpc.Command{Args: args, Dir: spec.WorkDir, Stdin: []byte(script)}
+	if !spec.Begin.IsZero() { // else a script's own "#PBS -a" is in the cluster's time
+		command.Env = map[string]string{"TZ": "UTC"}
+	}
+	r, err := hpc.SubmitOnce(ctx, m.shell, spec, command)
 	if err != nil {
 		return "", err
 	}
 	if r.Code != 0 {
-		refused := failure("submit", strings.TrimSpace("job "+spec.Name), r)
-		if strings.Contains(string(r.Stderr), "Invalid Job Dependency") {
-			if err := m.checkDependencies(ctx, spec); err != nil {
-				return "", err
-			}
-		}
-		return "", refused
+		return "", failure("submit", strings.TrimSpace("job "+spec.Name), r)
 	}
 	lines := strings.Fields(string(r.Stdout))
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -54,7 +51,8 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	return "", errs.New(errs.Internal, "submit", "job "+spec.Name, "qsub succeeded and printed no ID: %q", clip(string(r.Stdout)))
 }
 
-// checkDependencies refuses jobs that the manager does not know.
+// checkDependencies refuses to wait for jobs that the manager does not know, and
+// for what can not happen any more.
 func (m *Manager) checkDependencies(ctx context.Context, spec *hpc.JobSpec) error {
 	if len(spec.Dependencies) == 0 {
 		return nil
@@ -67,12 +65,29 @@ func (m *Manager) checkDependencies(ctx context.Context, spec *hpc.JobSpec) erro
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if find(jobs, id) == nil {
+	for _, d := range spec.Dependencies {
+		parent := find(jobs, d.Job)
+		if parent == nil {
 			return &errs.Error{Code: errs.NotFound, Op: "submit", Subject: "job " + spec.Name,
-				Err:  errs.New(errs.NotFound, "", "", "it depends on job %s, which the manager does not know", id),
+				Err:  errs.New(errs.NotFound, "", "", "it depends on job %s, which the manager does not know", d.Job),
 				Hint: "the manager may have forgotten it since it ended: its outcome is to be checked another way"}
+		}
+		if never(d.Kind, parent.State) {
+			return &errs.Error{Code: errs.FailedPrecondition, Op: "submit", Subject: "job " + spec.Name,
+				Err:  errs.New(errs.FailedPrecondition, "", "", "it waits for %s of job %s, which is %s", d.Kind, d.Job, parent.State),
+				Hint: "it would wait for ever: submit it without the dependency, or run the other job anew"}
 		}
 	}
 	return nil
+}
+
+// never tells whether a job that is in a state can not meet a dependency any more.
+func never(kind hpc.DependencyKind, state hpc.JobState) bool {
+	switch kind {
+	case hpc.AfterOK:
+		return state == hpc.Failed || state == hpc.Canceled
+	case hpc.AfterNotOK:
+		return state == hpc.Completed
+	}
+	return false
 }

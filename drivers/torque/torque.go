@@ -40,6 +40,8 @@ type Manager struct {
 	mu   sync.Mutex
 	kind string // empty until known
 	user string // who the shell is, empty until known
+	// historyFrom is when PBS is to be asked again whether it keeps a history.
+	historyFrom time.Time
 }
 
 var _ hpc.Manager = (*Manager)(nil)
@@ -112,8 +114,8 @@ func detect(ctx context.Context, shell hpc.Shell) (string, error) {
 		Hint: "neither Torque nor PBS; if its commands are in the PATH of login shells only, use such a shell"}
 }
 
-// run runs a command. Dates are read and written in UTC: qstat and qsub print
-// and take those of the process that runs them.
+// run runs a command. Dates are read in UTC: qstat prints those of the process
+// that runs it.
 func (m *Manager) run(ctx context.Context, args ...string) (hpc.Result, error) {
 	return m.shell.Run(ctx, hpc.Command{Args: args, Env: map[string]string{"TZ": "UTC"}})
 }
@@ -124,7 +126,7 @@ func failure(op, subject string, r hpc.Result) error {
 	if words == "" {
 		words = strings.TrimSpace(string(r.Stdout))
 	}
-	code := classify(r.Code, words)
+	code := classify(r.Code, strings.Join(complaintsOf(words), "\n"))
 	err := errs.New(code, op, subject, "exit code %d: %s", r.Code, clip(words))
 	if r.Code == 127 {
 		err.Hint = "the command is missing; if it is in the PATH of login shells only, use such a shell"
@@ -133,6 +135,30 @@ func failure(op, subject string, r hpc.Result) error {
 		return executor.MarkRetryable(err)
 	}
 	return err
+}
+
+// complaint is a line in which one of the managers' commands complains.
+var complaint = regexp.MustCompile(`^(q[a-z]+|pbsnodes):`)
+
+// complaintsOf returns the lines of standard error that are a command's own, which
+// begin with its name: start files of the login node print there too. Where none
+// does, it returns all.
+func complaintsOf(text string) []string {
+	var own, all []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		all = append(all, line)
+		if complaint.MatchString(line) {
+			own = append(own, line)
+		}
+	}
+	if own == nil {
+		return all
+	}
+	return own
 }
 
 // sayings are parts of what the managers print, with what they mean; the first
@@ -149,6 +175,9 @@ var sayings = []struct {
 	{"connection refused", errs.Unavailable},
 	{"communication failure", errs.Unavailable},
 	{"end of file", errs.Unavailable},
+	{"batch protocol error", errs.Unavailable},
+	{"no free connections", errs.Unavailable},
+	{"connection table full", errs.Unavailable},
 	{"timed out", errs.Unavailable},
 	{"timeout", errs.Unavailable},
 	{"no route to host", errs.Unavailable},
@@ -168,7 +197,8 @@ var sayings = []struct {
 	{"bad uid", errs.PermissionDenied},
 	{"invalid state for job", errs.FailedPrecondition},
 	{"bad state", errs.FailedPrecondition},
-	{"request invalid for state", errs.FailedPrecondition},
+	{"request invalid for", errs.FailedPrecondition},
+	{"in progress", errs.FailedPrecondition}, // of a job's deletion
 	{"job has finished", errs.FailedPrecondition},
 	{"can't be set from the job's current state", errs.FailedPrecondition},
 	{"queue is not enabled", errs.Unavailable},

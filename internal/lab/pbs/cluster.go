@@ -25,7 +25,8 @@ type Options struct {
 	Slots int
 	// KeepCompleted is how long Torque remembers ended jobs. Default: 60 s.
 	KeepCompleted time.Duration
-	// NoHistory makes OpenPBS forget jobs at their end.
+	// NoHistory makes OpenPBS forget jobs at their end, and answer no question with
+	// -x: what it does unless job_history_enable is set.
 	NoHistory bool
 	// KillDelay is the time between SIGTERM and SIGKILL. Default: 1 s.
 	KillDelay time.Duration

@@ -61,6 +61,9 @@ func (c *call) qdel() int {
 			targets = append(targets, c.state.tasks(j)...)
 		}
 		for _, t := range targets {
+			if t.running() && c.torque() && t.Deleted { // with the server's job_nanny
+				return c.fail(156, "Invalid request MSG=job cancel in progress %s", t.id())
+			}
 			if t.running() && c.torque() && c.state.Options.QdelFailures > 0 {
 				c.state.Options.QdelFailures--
 				return c.fail(224, "Server could not connect to MOM %s", t.id())

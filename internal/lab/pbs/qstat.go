@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +41,16 @@ func (c *call) qstat() int {
 			server, len(c.state.Jobs), c.counts(""), int(c.state.Options.KeepCompleted.Seconds()))
 		return 0
 	}
-	jobs, code := c.chosen(operands, on["t"] != "", !c.torque() && on["x"] != "")
+	history := !c.torque() && on["x"] != ""
+	var jobs []*job
+	code := 0
+	if history && c.state.Options.NoHistory {
+		for _, id := range append(operands, "")[:max(1, len(operands))] {
+			c.fail(0, "PBS is not configured to maintain job history %s", id)
+		}
+	} else {
+		jobs, code = c.chosen(operands, on["t"] != "", history)
+	}
 	switch {
 	case c.torque() && on["x"] != "":
 		printXML(jobs)
@@ -197,10 +207,7 @@ func (c *call) printJSON(jobs []*job) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	if c.state.Options.BrokenJSON {
-		text = []byte(strings.Replace(string(text), `"timestamp"`, `"say "hello"": 1, "timestamp"`, 1))
-	}
-	fmt.Printf("%s\n", text)
+	c.printed(text)
 }
 
 func (c *call) printTable(jobs []*job) {
@@ -271,6 +278,9 @@ func (c *call) qselect() int {
 			ended = true
 		}
 	}
+	if ended && !c.torque() && c.state.Options.NoHistory {
+		return c.fail(0, "PBS is not configured to maintain job history")
+	}
 	for _, j := range c.state.Jobs {
 		if j.Index < 0 && (ended || !j.ended()) && (user == "" || j.Owner == user) {
 			fmt.Println(j.id())
@@ -302,24 +312,46 @@ func (c *call) pbsnodes() int {
 		fmt.Print("<status>opsys=linux,physmem=24684092kb,ncpus=2,state=free,version=6.1.3</status>" +
 			"<mom_service_port>15002</mom_service_port><mom_manager_port>15003</mom_manager_port></Node></Data>\n")
 	default:
-		assigned := map[string]any{}
-		if used > 0 {
-			assigned["ncpus"] = used
-		}
-		node := map[string]any{"Mom": server, "ntype": "PBS", "state": status, "pcpus": 2, "resources_available": map[string]any{
-			"arch": "linux", "host": server, "mem": "24684092kb", "ncpus": n, "vnode": server}, "resources_assigned": assigned,
-			"resv_enable": "True", "sharing": "default_shared", "license": "l", "last_state_change_time": 1795471822, "last_used_time": 1795471826}
-		if used > 0 {
-			var ids []string
-			for i, r := range running {
-				_, id, _ := strings.Cut(r, "/")
-				ids = append(ids, fmt.Sprintf("%s/%d", id, i))
-			}
-			node["jobs"] = ids
-		}
-		text, _ := json.MarshalIndent(map[string]any{"timestamp": time.Now().Unix(), "pbs_version": "23.06.06", "pbs_server": server,
-			"nodes": map[string]any{server: node}}, "", "\t")
-		fmt.Printf("%s\n", text)
+		c.vnodes(n, used, status, running)
 	}
 	return 0
+}
+
+// vnodes prints the node of OpenPBS, as JSON or as text.
+func (c *call) vnodes(n, used int, status string, running []string) {
+	var jobs []string
+	for i, r := range running {
+		_, id, _ := strings.Cut(r, "/")
+		jobs = append(jobs, fmt.Sprintf("%s/%d", id, i))
+	}
+	if !slices.Contains(c.args, "json") {
+		fmt.Printf("%s\n     Mom = %s\n     ntype = PBS\n     state = %s\n     pcpus = 2\n", server, server, status)
+		if used > 0 {
+			fmt.Printf("     jobs = %s\n", strings.Join(jobs, ", "))
+		}
+		fmt.Printf("     resources_available.host = %s\n     resources_available.mem = 24684092kb\n     resources_available.ncpus = %d\n"+
+			"     resources_assigned.ncpus = %d\n     license = l\n\n", server, n, used)
+		return
+	}
+	assigned := map[string]any{}
+	if used > 0 {
+		assigned["ncpus"] = used
+	}
+	node := map[string]any{"Mom": server, "ntype": "PBS", "state": status, "pcpus": 2, "resources_available": map[string]any{
+		"arch": "linux", "host": server, "mem": "24684092kb", "ncpus": n, "vnode": server}, "resources_assigned": assigned,
+		"resv_enable": "True", "sharing": "default_shared", "license": "l", "last_state_change_time": 1795471822, "last_used_time": 1795471826}
+	if used > 0 {
+		node["jobs"] = jobs
+	}
+	text, _ := json.MarshalIndent(map[string]any{"timestamp": time.Now().Unix(), "pbs_version": "23.06.06", "pbs_server": server,
+		"nodes": map[string]any{server: node}}, "", "\t")
+	c.printed(text)
+}
+
+// printed prints JSON, spoiled if that is asked for.
+func (c *call) printed(text []byte) {
+	if c.state.Options.BrokenJSON {
+		text = []byte(strings.Replace(string(text), `"timestamp"`, `"say "hello"": 1, "timestamp"`, 1))
+	}
+	fmt.Printf("%s\n", text)
 }

@@ -146,6 +146,9 @@ func (c *call) job(script, name string, options [][2]string) (j *job, array stri
 		}
 		return nil, "", refusal{170, "Unknown queue"}
 	}
+	if err := c.combined(options, array); err != nil {
+		return nil, "", err
+	}
 	if c.torque() && j.Slots > c.state.Options.Slots {
 		return nil, "", refusal{190, "submit error (Job exceeds queue resource limits MSG=cannot locate feasible nodes " +
 			"(nodes file is empty, all systems are busy, or no nodes have the requested feature))"}
@@ -161,6 +164,29 @@ func (c *call) job(script, name string, options [][2]string) (j *job, array stri
 		j.State, j.Substate, j.Eligible = "W", 30, time.Time{}
 	}
 	return j, array, nil
+}
+
+// combined refuses options that do not go together.
+func (c *call) combined(options [][2]string, array string) error {
+	if c.torque() {
+		return nil
+	}
+	rerunable, resources := "y", ""
+	for _, o := range options {
+		switch o[0] {
+		case "r":
+			rerunable = o[1]
+		case "l":
+			resources += "," + o[1]
+		}
+	}
+	switch {
+	case array != "" && rerunable == "n":
+		return refusal{2, "cannot submit non-rerunable Array Job"}
+	case strings.Contains(resources, ",place=") && !strings.Contains(resources, ",select="):
+		return refusal{7, `Cannot have "place" without "select"`}
+	}
+	return nil
 }
 
 func (c *call) ownVariables(j *job, dir string) []string {
@@ -245,7 +271,7 @@ func (c *call) depend(j *job, list string) error {
 				return refusal{208, "submit error (Invalid Job Dependency)"}
 			}
 			if parent != nil {
-				j.Waits = append(j.Waits, wait{words[0], parent.id()})
+				j.Waits = append(j.Waits, wait{words[0], parent.id(), parent.ended()})
 			}
 		}
 	}
@@ -259,7 +285,7 @@ func (c *call) add(j *job, array string) {
 	s.Next++
 	for _, w := range j.Waits {
 		if parent := s.find(w.ID); parent != nil {
-			parent.Before = append(parent.Before, wait{strings.Replace(w.Kind, "after", "before", 1), j.id()})
+			parent.Before = append(parent.Before, wait{Kind: strings.Replace(w.Kind, "after", "before", 1), ID: j.id()})
 		}
 	}
 	s.Jobs = append(s.Jobs, j)

@@ -59,8 +59,12 @@ type job struct {
 	Ended                               time.Time
 }
 
-// wait is a dependency: a kind such as afterok, and the ID of a job.
-type wait struct{ Kind, ID string }
+// wait is a dependency: a kind such as afterok, and the ID of a job. Late tells
+// that the job had ended by then: Torque notices only then whether it is met.
+type wait struct {
+	Kind, ID string
+	Late     bool
+}
 
 func (j *job) id() string {
 	switch {
@@ -177,7 +181,7 @@ func (s *state) dependencies(j *job, now time.Time) bool {
 				met = parent.ended()
 			}
 		}
-		if never {
+		if never && !(w.Late && s.Options.Flavour == Torque) {
 			s.deleteDependent(j, w.ID, now)
 			return true
 		}
