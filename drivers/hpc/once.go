@@ -3,6 +3,7 @@ package hpc
 import (
 	"context"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -39,8 +40,9 @@ if command -v flock >/dev/null 2>&1 && [ -e "$record.lock" ]; then exec 9>>"$rec
 // is returned and nothing is run. So a job is not submitted twice, even if the
 // program that asked for it is killed while the command runs.
 //
-// The first word of the output, up to a ';', must be the job's ID: that is how
-// sbatch --parsable and qsub answer.
+// The output must be the job's ID, up to a ';', in a line of its own: that is how
+// sbatch --parsable and qsub answer. A site's own command in their place may print
+// more, in other lines.
 func SubmitOnce(ctx context.Context, shell Shell, spec *JobSpec, command Command) (Result, error) {
 	if spec.Record == "" {
 		return shell.Run(ctx, command)
@@ -66,12 +68,22 @@ func Recorded(ctx context.Context, shell Shell, record string) (string, error) {
 	return idOf(string(r.Stdout)), nil
 }
 
-// idOf returns the ID in what a submit command printed.
+// idLine is a line that is the ID of a job: 17, 17;cluster, 17.server, 17[].server.
+var idLine = regexp.MustCompile(`^[0-9]+(\[\])?([.;]\S+)?$`)
+
+// idOf returns the ID in what a submit command printed: the last line that is
+// one, else the first word.
 func idOf(output string) string {
 	fields := strings.Fields(output)
 	if len(fields) == 0 {
 		return ""
 	}
-	id, _, _ := strings.Cut(fields[0], ";")
+	word := fields[0]
+	for line := range strings.Lines(output) {
+		if line = strings.TrimSpace(line); idLine.MatchString(line) {
+			word = line
+		}
+	}
+	id, _, _ := strings.Cut(word, ";")
 	return id
 }

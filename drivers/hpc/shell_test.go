@@ -167,6 +167,13 @@ func TestSubmitOnce(t *testing.T) {
 		id, err = hpc.Recorded(t.Context(), shell, spec.Record)
 		require.NoError(t, err)
 		require.Equal(t, "1", id)
+		// A site's own command in place of qsub says more.
+		spec.Record = filepath.Join(dir, "job 3", "id")
+		_, err = hpc.SubmitOnce(t.Context(), shell, spec, hpc.Command{Args: []string{"sh", "-c", "echo 'Charged to p 7:'; echo '27[].head'; echo 400 hours left"}})
+		require.NoError(t, err)
+		id, err = hpc.Recorded(t.Context(), shell, spec.Record)
+		require.NoError(t, err)
+		require.Equal(t, "27[].head", id)
 		// A refusal is not recorded.
 		spec.Record = filepath.Join(dir, "job 2", "id")
 		r, err := hpc.SubmitOnce(t.Context(), shell, spec, hpc.Command{Args: []string{"sh", "-c", "echo bad queue >&2; exit 1"}})

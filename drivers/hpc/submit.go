@@ -149,7 +149,8 @@ func (c *cluster) moreMemory(ctx context.Context, op *executor.Operation, j *job
 const nodeJobs = `for dir in "$1"/*/; do
 	dir=${dir%/}
 	[ "$(cat -- "$dir/instance" 2>/dev/null)" = "$2" ] || continue
-	printf '%s\t%s\n' "$dir" "$(cat -- "$dir/job.id" 2>/dev/null | head -n 1)"
+	id=$(grep -E '^[0-9]+(\[\])?([.;].*)?$' "$dir/job.id" 2>/dev/null | tail -n 1)
+	printf '%s\t%s\n' "$dir" "${id:-$(cat -- "$dir/job.id" 2>/dev/null | head -n 1)}"
 done`
 
 // ofNode returns the work directories of a node with the IDs of their jobs.

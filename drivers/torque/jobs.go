@@ -13,11 +13,16 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
 
-// maxNamed is how many jobs are asked for by name. For more, one query for all
-// jobs costs the server less, and a command line has a bound.
-const maxNamed = 100
+const (
+	// maxNamed is how many jobs Torque is asked for by name. For more, one query for
+	// all jobs costs the server less; those that have ended are few among them.
+	maxNamed = 100
+	// maxListed is how many jobs are named in a command line. PBS is never asked for
+	// all: its history may be that of weeks.
+	maxListed = 1000
+)
 
-// Jobs asks after jobs with one qstat; see hpc.Manager. Torque forgets a job
+// Jobs asks after jobs with one qstat, in PBS with one for each 1000; see hpc.Manager. Torque forgets a job
 // keep_completed seconds after its end, PBS after job_history_duration, and at
 // once where job_history_enable is off, which it is unless the site sets it.
 func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
@@ -27,11 +32,7 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if err := checkIDs("query", ids); err != nil {
 		return nil, err
 	}
-	named := unique(ids)
-	if len(named) > maxNamed {
-		named = nil
-	}
-	jobs, err := m.query(ctx, true, named)
+	jobs, err := m.named(ctx, unique(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +44,26 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 		}
 	}
 	return found, nil
+}
+
+// named asks for jobs by their names, or at least for all that are among them.
+func (m *Manager) named(ctx context.Context, ids []string) ([]*hpc.Job, error) {
+	kind, err := m.which(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if kind == kindTorque && len(ids) > maxNamed {
+		return m.query(ctx, true, nil)
+	}
+	var all []*hpc.Job
+	for batch := range slices.Chunk(ids, maxListed) {
+		jobs, err := m.query(ctx, true, batch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, jobs...)
+	}
+	return all, nil
 }
 
 // List returns the jobs that qstat shows: those that have not ended, and in
@@ -87,8 +108,13 @@ func (m *Manager) Find(ctx context.Context, tag string) ([]string, error) {
 
 // ownHistory returns a user's jobs of PBS, with those that have ended.
 func (m *Manager) ownHistory(ctx context.Context, user string) ([]*hpc.Job, error) {
-	r, err := m.run(ctx, "qselect", "-x", "-u", user)
+	args := []string{"qselect", "-u", user}
+	if m.keepsHistory() {
+		args = []string{"qselect", "-x", "-u", user}
+	}
+	r, err := m.run(ctx, args...)
 	if err == nil && withoutHistory(r) {
+		m.noHistory()
 		r, err = m.run(ctx, "qselect", "-u", user)
 	}
 	if err != nil {
@@ -103,13 +129,9 @@ func (m *Manager) ownHistory(ctx context.Context, user string) ([]*hpc.Job, erro
 			ids = append(ids, id)
 		}
 	}
-	var all []*hpc.Job
-	for batch := range slices.Chunk(unique(ids), maxNamed) {
-		jobs, err := m.query(ctx, true, batch)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, jobs...)
+	all, err := m.named(ctx, unique(ids))
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b *hpc.Job) int { return compareIDs(a.ID, b.ID) })
 	return all, nil

@@ -87,10 +87,14 @@ func qsubArguments(kind string, spec *hpc.JobSpec) ([]string, error) {
 		messages = spec.Stdout
 	}
 	args = append(args, "-j", "oe", "-o", messagesPath(spec.WorkDir, messages))
-	if variables := directiveVariables(spec.Script); spec.Tag != "" {
-		add("-v", strings.Join(append([]string{tagVariable + "=" + spec.Tag}, variables...), ","))
+	options := spec.Options
+	if spec.Tag != "" {
+		var variables []string
+		variables, options = splitVariables(options)
+		variables = slices.Concat([]string{tagVariable + "=" + spec.Tag}, directiveVariables(spec.Script), variables)
+		add("-v", strings.Join(variables, ","))
 	}
-	return append(args, spec.Options...), nil
+	return append(args, options...), nil
 }
 
 func messagesPath(dir, name string) string {

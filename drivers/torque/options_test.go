@@ -63,6 +63,7 @@ func TestQsubArguments(t *testing.T) {
 		{"quoted variables of directives", hpc.JobSpec{Tag: "t", Script: "#PBS -N a -vA=1\n#PBS -v \"B='x, y',C=2\"\ntrue\n"}, "-v ORCHESTRATOR_TAG=t,A=1,B='x, y',C=2", "-v ORCHESTRATOR_TAG=t,A=1,B='x, y',C=2"},
 		{"exclusive, and nodes of a directive", hpc.JobSpec{Exclusive: true, Script: "#PBS -l select=2:ncpus=4\ntrue\n"}, "-n", "-l place=pack:excl"},
 		{"words that are options", hpc.JobSpec{Queue: "-x"}, "!the queue", "!the queue"},
+		{"variables of options", hpc.JobSpec{Tag: "t", Options: []string{"-v", "A=1", "-V", "-vB"}}, "-v ORCHESTRATOR_TAG=t,A=1,B -V", "-v ORCHESTRATOR_TAG=t,A=1,B -V"},
 		{"options as they are", hpc.JobSpec{Options: []string{"-W", "umask=077"}}, "-W umask=077", "-W umask=077"},
 	} {
 		for kind, want := range map[string]string{kindTorque: c.torque, kindPBS: c.pbs} {
@@ -179,6 +180,19 @@ func TestClassify(t *testing.T) {
 	require.Equal(t, errs.FailedPrecondition, classify(127, "sh: qsub: not found"))
 	_, err := New(nil, &Options{Kind: "lsf"})
 	require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))
+}
+
+func TestSubmitted(t *testing.T) {
+	t.Parallel()
+	for out, want := range map[string]string{
+		"27.vm\n":   "27.vm",
+		"27[].vm\n": "27[].vm",
+		"Charged to p7.\n27.vm\n400 hours left\n": "27.vm",
+		"your job 27.vm\n":                        "27.vm",
+		"none\n":                                  "",
+	} {
+		require.Equal(t, want, submitted(out), out)
+	}
 }
 
 func TestReadQdel(t *testing.T) {

@@ -190,19 +190,28 @@ func directives(script string) []string {
 // directiveVariables returns the lists of "#PBS -v": qsub's own -v, which the tag
 // needs, replaces them, so they are joined with it.
 func directiveVariables(script string) []string {
-	var lists []string
+	var all []string
 	for _, options := range directives(script) {
-		words := optionWords(options)
-		for i, w := range words {
-			switch list, joined := strings.CutPrefix(w, "-v"); {
-			case joined && list != "":
-				lists = append(lists, list)
-			case joined && i+1 < len(words):
-				lists = append(lists, words[i+1])
-			}
+		lists, _ := splitVariables(optionWords(options))
+		all = append(all, lists...)
+	}
+	return all
+}
+
+// splitVariables takes the lists of -v out of options.
+func splitVariables(options []string) (lists, others []string) {
+	for i := 0; i < len(options); i++ {
+		switch list, ok := strings.CutPrefix(options[i], "-v"); {
+		case !ok:
+			others = append(others, options[i])
+		case list != "":
+			lists = append(lists, strings.TrimSpace(list))
+		case i+1 < len(options):
+			i++
+			lists = append(lists, options[i])
 		}
 	}
-	return lists
+	return lists, others
 }
 
 // optionWords splits the options of a directive as qsub does: quotation marks

@@ -1,6 +1,7 @@
 package torque
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -42,13 +43,27 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	if r.Code != 0 {
 		return "", failure("submit", strings.TrimSpace("job "+spec.Name), r)
 	}
-	lines := strings.Fields(string(r.Stdout))
-	for i := len(lines) - 1; i >= 0; i-- {
-		if idForm.MatchString(lines[i]) {
-			return lines[i], nil
-		}
+	if id := submitted(string(r.Stdout)); id != "" {
+		return id, nil
 	}
 	return "", errs.New(errs.Internal, "submit", "job "+spec.Name, "qsub succeeded and printed no ID: %q", clip(string(r.Stdout)))
+}
+
+// submitted finds the ID in what qsub printed: the last line that is one, else the
+// last word. A command that a site has put before qsub may print more.
+func submitted(out string) string {
+	id, word := "", ""
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSpace(line); idForm.MatchString(line) {
+			id = line
+		}
+		for w := range strings.FieldsSeq(line) {
+			if idForm.MatchString(w) {
+				word = w
+			}
+		}
+	}
+	return cmp.Or(id, word)
 }
 
 // checkDependencies refuses to wait for jobs that the manager does not know, and
