@@ -305,12 +305,30 @@ func gather(kind string, records []record) []*hpc.Job {
 	for id, array := range arrays {
 		if len(array.Tasks) > 0 {
 			addForgotten(array, submitted[id])
+			if kind == kindPBS {
+				waitTogether(array)
+			}
 			settle(array)
 			sumUp(array)
 		}
 	}
 	slices.SortStableFunc(jobs, func(a, b *hpc.Job) int { return compareIDs(a.ID, b.ID) })
 	return jobs
+}
+
+// waitTogether gives the tasks that have not begun the state of their array: PBS
+// shows them as queued whatever the array waits for, and even when it has ended.
+func waitTogether(array *hpc.Job) {
+	switch array.Raw {
+	case "H", "W", "Q", "F":
+	default:
+		return
+	}
+	for _, t := range array.Tasks {
+		if t.Raw == "Q" && array.State != hpc.Completed {
+			t.State, t.Cause, t.Reason, t.By, t.Ended = array.State, array.Cause, array.Reason, array.By, array.Ended
+		}
+	}
 }
 
 // settle decides the tasks of an ended array of PBS that have no Exit_status of

@@ -271,6 +271,23 @@ func TestOwnWays(t *testing.T) {
 	})
 }
 
+// The tasks of an array wait as the array does, whatever PBS shows of them.
+func TestWaitingArrays(t *testing.T) {
+	eachSite(t, pbs.Options{}, func(t *testing.T, s *site) {
+		held := s.submit(t, &hpc.JobSpec{Command: []string{"true"}, Array: &hpc.Array{Indexes: "0-1"}, Hold: true})
+		behind := s.submit(t, &hpc.JobSpec{Command: []string{"true"}, Array: &hpc.Array{Indexes: "0-1"}, Dependencies: []hpc.Dependency{{Kind: hpc.AfterOK, Job: held}}})
+		j := s.job(t, held)
+		require.Equal(t, []hpc.JobState{hpc.Held, hpc.Held, hpc.Held}, []hpc.JobState{j.State, j.Tasks[0].State, j.Tasks[1].State})
+		require.Equal(t, "held by the user", j.Reason)
+		j = s.job(t, behind)
+		require.Equal(t, []hpc.JobState{hpc.Queued, hpc.Queued}, []hpc.JobState{j.State, j.Tasks[0].State})
+		require.Contains(t, j.Reason, "waits for after")
+		require.NoError(t, s.Cancel(t.Context(), held))
+		require.Equal(t, hpc.Canceled, s.job(t, held).State)
+		require.Equal(t, hpc.DependencyNeverSatisfied, s.await(t, behind, ended).Cause)
+	})
+}
+
 func TestRefused(t *testing.T) {
 	eachSite(t, pbs.Options{}, func(t *testing.T, s *site) {
 		_, err := s.Submit(t.Context(), &hpc.JobSpec{Command: []string{"true"}, Queue: "nope"})

@@ -1,6 +1,7 @@
 package torque
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -210,6 +211,27 @@ func TestTasksWithoutRecords(t *testing.T) {
 	jobs := gather(kindPBS, []record{parent[0], task("0", "X", "Subjob finished"), task("1", "R", ""), task("2", "Q", "")})
 	require.Equal(t, hpc.Running, jobs[0].State)
 	require.Equal(t, hpc.Completing, jobs[0].Tasks[0].State)
+}
+
+// An array that has ended while it waited: its tasks may still be shown as queued.
+func TestTasksOfEndedArrays(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]hpc.Cause{"openpbs/dep-never.qstat-xfjson.out": hpc.DependencyNeverSatisfied,
+		"openpbs/deleted-queued.qstat-xfjson.out": hpc.CanceledByUser, "openpbs/held-user.qstat-xfjson.out": "", "openpbs/toobig.qstat-xfjson.out": hpc.Impossible} {
+		_, records := read(t, name)
+		own := records[0].job(kindPBS)
+		number, _, _ := strings.Cut(records[0].id, ".")
+		records[0].id = number + "[].vm"
+		for _, index := range []string{"0", "1"} {
+			task := record{number + "[" + index + "].vm", maps.Clone(records[0].attrs)}
+			task.attrs["job_state"], task.attrs["substate"] = "Q", "10"
+			records = append(records, task)
+		}
+		jobs := gather(kindPBS, records)
+		require.Len(t, jobs, 1, name)
+		require.Equal(t, []any{own.State, want, own.Reason}, []any{jobs[0].State, jobs[0].Cause, jobs[0].Reason}, name)
+		require.Equal(t, own.State, jobs[0].Tasks[1].State, name)
+	}
 }
 
 func TestArraySums(t *testing.T) {

@@ -234,7 +234,11 @@ func (j *job) openPBSAttributes() attributes {
 		}
 		a.add("jobdir", j.InitDir)
 	}
-	a.add("substate", strconv.Itoa(j.Substate))
+	substate := j.Substate
+	if j.shown() == "Q" {
+		substate = 10
+	}
+	a.add("substate", strconv.Itoa(substate))
 	for _, v := range j.Variables {
 		name, value, _ := strings.Cut(v, "=")
 		a.add("Variable_List."+name, value)
@@ -268,11 +272,14 @@ func (j *job) openPBSAttributes() attributes {
 	return a
 }
 
-// shown is the state as OpenPBS calls it.
+// shown is the state as OpenPBS calls it. A task that has not begun is queued,
+// whatever its array waits for.
 func (j *job) shown() string {
 	switch {
 	case j.State == "C":
 		return "F"
+	case j.Index >= 0 && (j.State == "H" || j.State == "W"):
+		return "Q"
 	case j.Array && j.State == "R":
 		return "B"
 	}
