@@ -133,7 +133,7 @@ func (r *run) flush() {
 	r.batch = &batch{}
 	clear(r.changed)
 	go func() {
-		revision, err := r.eng.commit(r.opsCtx, r.live.id, commit)
+		revision, err := r.eng.commit(r.opsCtx, r.lease, commit)
 		r.inbox.post(func() { r.committed(b, revision, err) })
 	}()
 }

@@ -1,7 +1,9 @@
 package executor
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -53,6 +55,7 @@ type call struct {
 	cancel   context.CancelFunc
 	deadline *time.Timer
 	timer    *time.Timer // backoff or grace
+	watched  *watch      // while the poller asks after it
 	log      *redact.Writer
 	output   *output
 
@@ -88,7 +91,11 @@ func (r *run) beginCall(i int) {
 		r.stepFailed(i, err)
 		return
 	}
-	driver, err := r.eng.driverFor(op)
+	var past *stepHistory
+	if r.past != nil {
+		past = r.past.steps[s.ID]
+	}
+	driver, err := r.eng.driverOf(op, past)
 	if err != nil {
 		r.logPanic(op.ID, err)
 		r.stepFailed(i, err)
@@ -114,14 +121,12 @@ func (r *run) beginCall(i int) {
 	c := &call{run: r, index: i, step: s, inst: inst, op: op, driver: driver, retry: retry}
 	r.calls[i] = c
 	c.startSpan()
-	if r.past != nil {
-		if past := r.past.steps[s.ID]; past != nil {
-			op.Attempt, c.before = past.attempt, past.attempt
-			if past.open {
-				past.open = false
-				c.reopen(past)
-				return
-			}
+	if past != nil {
+		op.Attempt, c.before = past.attempt, past.attempt
+		if past.open {
+			past.open = false
+			c.reopen(past)
+			return
 		}
 	}
 	c.enqueue()
@@ -236,9 +241,24 @@ func (c *call) start() {
 	turn := c.to(callStarting)
 	ctx, op, log := c.open(), c.op, c.log
 	c.run.inFlight.Go(func() {
+		if err := c.run.lease.hold(ctx); err != nil {
+			// What was not begun is for whoever has the deployment now.
+			_ = log.Close()
+			c.run.inbox.post(func() { c.run.abort(err) })
+			return
+		}
 		status, err := c.driver.Start(ctx, op)
 		_ = log.Close()
-		c.post(turn, func() { c.started(status, err) })
+		posted := c.run.inbox.post(func() {
+			if c.turn == turn {
+				c.started(status, err)
+			} else {
+				c.startedLate(status, err)
+			}
+		})
+		if !posted && c.run.lost == nil && !c.run.lease.expired() {
+			c.startedLate(status, err)
+		}
 	})
 }
 
@@ -276,17 +296,35 @@ func (c *call) started(status Status, err error) {
 	switch {
 	case err != nil:
 		c.outcome(Status{State: Failed, Err: err})
+	case status.State == Running && len(status.Handle.Data) > 0 && !json.Valid(status.Handle.Data):
+		c.handle = Handle{Driver: c.driver.Name(), Operation: c.op.ID, Data: status.Handle.Data}
+		c.cancelHandle()
+		c.outcome(c.nonsense("a handle that is not JSON"))
 	case status.State == Running:
 		if status.Outputs != nil {
 			c.run.keepOutputs(c, status.Outputs)
 		}
 		c.follow(status.Handle)
-	case status.State == NotStarted:
-		c.outcome(Status{State: Failed, Err: errs.New(errs.Internal, "start an operation", c.op.ID,
-			"the driver %s returned state %q", c.driver.Name(), status.State)})
+	case !status.State.ended():
+		c.outcome(c.nonsense(fmt.Sprintf("state %q", status.State)))
 	default:
 		c.outcome(status)
 	}
+}
+
+// nonsense is the outcome where a driver returned what no driver may.
+func (c *call) nonsense(what string) Status {
+	return Status{State: Failed, Err: errs.New(errs.Internal, "follow an operation", c.op.ID, "the driver %s returned %s", c.driver.Name(), what)}
+}
+
+// startedLate stops what Start has begun, and tells of when the call was given up.
+func (c *call) startedLate(status Status, err error) {
+	h := Handle{Driver: c.driver.Name(), Operation: c.op.ID, Data: status.Handle.Data}
+	if err != nil || status.State != Running || c.state == callRunning && bytes.Equal(c.handle.Data, h.Data) {
+		return
+	}
+	c.run.eng.cfg.Logger.Warn("an operation that was given up has begun after all, and is stopped", "operation", h.Operation, "driver", h.Driver)
+	c.cancelOutside(context.WithoutCancel(c.run.opsCtx), h, c.turn)
 }
 
 // follow records the handle, gives the worker back and asks for the outcome.
@@ -307,9 +345,17 @@ func (c *call) follow(h Handle) {
 
 func (c *call) watch(turn int) {
 	c.slot.releaseWorker()
-	c.run.eng.pollers[c.driver.Name()].add(c.handle, func(s Status) {
+	c.watched = c.run.eng.pollers[c.driver.Name()].add(c.handle, func(s Status) {
 		c.post(turn, func() { c.polled(s) })
 	})
+}
+
+// unwatch stops asking after the operation.
+func (c *call) unwatch() {
+	if c.watched != nil {
+		c.run.eng.pollers[c.driver.Name()].remove(c.watched)
+		c.watched = nil
+	}
 }
 
 func (c *call) polled(status Status) {
@@ -321,11 +367,14 @@ func (c *call) polled(status Status) {
 			ev.Detail = status.Detail
 			c.run.emit(ev, entryData{})
 		}
-	default:
+	case Succeeded, Failed, Canceled, Lost:
 		if panicOf(status.Err) != nil {
 			c.cancelHandle()
 		}
 		c.outcome(status)
+	default:
+		c.cancelHandle()
+		c.outcome(c.nonsense(fmt.Sprintf("state %q", status.State)))
 	}
 }
 

@@ -52,22 +52,44 @@ func (c *call) limitStop() {
 // cancelHandle cancels what runs in the outside world.
 func (c *call) cancelHandle() {
 	h, turn := c.handle, c.turn
-	c.run.whenTold(func() { c.cancelOutside(h, turn) })
+	c.run.whenTold(func() { c.cancelOutside(c.run.opsCtx, h, turn) })
 }
 
-func (c *call) cancelOutside(h Handle, turn int) {
+// cancelRetry is how long to wait before an outside world that did not answer is
+// asked again to stop an operation.
+const cancelRetry = time.Second
+
+// cancelOutside asks for the end of h, again and again until it was heard, as
+// long as an operation may take to stop.
+func (c *call) cancelOutside(ctx context.Context, h Handle, turn int) {
+	grace := c.run.eng.cfg.CancelGrace
+	last := time.Now().Add(grace)
 	c.run.aside.do(func() {
-		ctx, cancel := context.WithTimeout(c.run.opsCtx, c.run.eng.cfg.CancelGrace)
+		ctx, cancel := context.WithTimeout(ctx, grace)
 		defer cancel()
-		err := c.driver.Cancel(ctx, h)
-		if err != nil {
+		var err error
+		for again := true; again; {
+			if err = c.driver.Cancel(ctx, h); err == nil {
+				return
+			}
 			c.run.eng.cfg.Logger.Warn("cannot cancel an operation", "operation", h.Operation, "driver", h.Driver,
 				"error", c.run.live.secrets.String(err.Error()))
+			again = panicOf(err) == nil && time.Now().Add(cancelRetry).Before(last) && pause(ctx, cancelRetry)
 		}
 		if panicOf(err) != nil {
 			c.post(turn, func() { c.outcome(Status{State: Failed, Err: err}) })
 		}
 	})
+}
+
+// pause waits; false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // outcome ends an attempt.
@@ -95,18 +117,12 @@ func (c *call) outcome(status Status) {
 
 // close gives back what the attempt held.
 func (c *call) close() {
-	if c.state == callRunning {
-		c.run.eng.pollers[c.driver.Name()].remove(c.op.ID)
-	}
+	c.unwatch()
 	if c.cancel != nil {
 		c.cancel()
 	}
-	for _, t := range []*time.Timer{c.deadline, c.timer} {
-		if t != nil {
-			t.Stop()
-		}
-	}
-	c.cancel, c.deadline, c.timer = nil, nil, nil
+	c.stopTimers()
+	c.cancel = nil
 	if c.log != nil && c.state == callRunning {
 		// The rest of the last line may have to wait for the observer, which
 		// this goroutine serves.
@@ -121,6 +137,15 @@ func (c *call) close() {
 		c.slot.release()
 		c.slot = nil
 	}
+}
+
+func (c *call) stopTimers() {
+	for _, t := range []*time.Timer{c.deadline, c.timer} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	c.deadline, c.timer = nil, nil
 }
 
 // judge says what a status means in view of why the operation was stopped.

@@ -257,7 +257,7 @@ func (s *session) forgetInstances(ctx context.Context) error {
 	if c.Delete == nil {
 		return nil
 	}
-	revision, err := s.eng.commit(ctx, l.id, c)
+	revision, err := s.eng.commit(ctx, s.lease, c)
 	if err != nil {
 		return err
 	}

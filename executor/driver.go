@@ -48,7 +48,8 @@ type Driver interface {
 	Recover(ctx context.Context, op *Operation) (Status, error)
 	// Cancel stops a running operation in the outside world and returns when it
 	// has been asked to stop; Poll tells the end (State Canceled). Cancel of an ended or
-	// unknown operation is no error.
+	// unknown operation is no error. After an error the engine asks again, until
+	// Config.CancelGrace is over.
 	Cancel(ctx context.Context, h Handle) error
 }
 
@@ -93,6 +94,15 @@ const (
 	// Lost: begun, but its outcome cannot be known any more.
 	Lost OperationState = "lost"
 )
+
+// ended tells that the operation goes on no more.
+func (s OperationState) ended() bool {
+	switch s {
+	case Succeeded, Failed, Canceled, Lost:
+		return true
+	}
+	return false
+}
 
 // Status is what a driver knows of an operation.
 type Status struct {

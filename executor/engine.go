@@ -34,10 +34,11 @@ type Engine struct {
 
 	stop func() // ends the pollers
 
-	mu     sync.Mutex
-	closed bool
-	runs   map[string]*run // those that go on here, by deployment
-	busy   sync.WaitGroup  // runs and pollers
+	mu      sync.Mutex
+	closed  bool
+	runs    map[string]*run // those that go on here, by deployment
+	busy    sync.WaitGroup  // runs
+	polling sync.WaitGroup  // pollers
 }
 
 // New makes an Engine. The error has code InvalidArgument where the Config
@@ -61,7 +62,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	for _, d := range cfg.Drivers {
 		e.pollers[d.Name()] = &poller{
-			ctx: ctx, driver: contained{d}, interval: cfg.PollInterval, log: cfg.Logger, telemetry: e.telemetry, wg: &e.busy, watched: map[string]watch{},
+			ctx: ctx, driver: contained{d}, interval: cfg.PollInterval, log: cfg.Logger, telemetry: e.telemetry, wg: &e.polling, watched: map[string]*watch{},
 		}
 	}
 	return e, nil
@@ -125,8 +126,9 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	e.busy.Wait() // the runs still ask after their operations
 	e.stop()
-	e.busy.Wait()
+	e.polling.Wait()
 	e.telemetry.close()
 	return nil
 }
@@ -142,14 +144,15 @@ func (e *Engine) enter() error {
 	return nil
 }
 
-// commit writes to the store. While the store does not answer it tries again,
-// as long as the lease lasts: after that nobody may write.
-func (e *Engine) commit(ctx context.Context, id string, c *state.Commit) (uint64, error) {
+// commit writes to the store under the lease that k keeps. While the store does
+// not answer it tries again, as long as the lease lasts: after that nobody may write.
+func (e *Engine) commit(ctx context.Context, k *keeper, c *state.Commit) (uint64, error) {
+	id := k.current().Deployment
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		began := time.Now()
 		revision, err := e.cfg.Store.Commit(ctx, id, c)
 		record(ctx, e.telemetry.commits, began, outcomeOf(err))
-		if errs.CodeOf(err) != errs.Unavailable || time.Now().Add(wait).After(c.Lease.Expires) {
+		if errs.CodeOf(err) != errs.Unavailable || time.Now().Add(wait).After(k.end()) {
 			return revision, err
 		}
 		e.cfg.Logger.Warn("the store does not answer", "deployment", id, "error", err)

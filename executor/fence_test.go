@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -27,8 +28,8 @@ func (p *pausing) RenewLease(ctx context.Context, l state.Lease, ttl time.Durati
 	case <-p.paused:
 		select {
 		case <-p.awake:
-		case <-ctx.Done():
-			return l, ctx.Err()
+		default:
+			return l, nil // it does not know that it stands still
 		}
 	default:
 	}
@@ -194,5 +195,63 @@ func TestSecondEngineIsRefused(t *testing.T) {
 		driver.end(job, executor.Succeeded, nil, nil)
 		require.NoError(t, <-ended)
 		requireEachOnce(t, driver.seen(), 1)
+	})
+}
+
+// hung is a store that does not answer when a lease is to be renewed, as one
+// behind a broken line; its clock is an hour ahead.
+type hung struct{ state.Store }
+
+func (h hung) AcquireLease(ctx context.Context, id, owner string, ttl time.Duration) (state.Lease, error) {
+	l, err := h.Store.AcquireLease(ctx, id, owner, ttl)
+	l.Expires = l.Expires.Add(time.Hour)
+	return l, err
+}
+
+func (h hung) RenewLease(ctx context.Context, l state.Lease, _ time.Duration) (state.Lease, error) {
+	<-ctx.Done()
+	return l, ctx.Err()
+}
+
+// An engine that cannot renew its lease knows by its own clock when another one
+// may have the deployment, and stops what it does there.
+func TestUnansweredRenewalStopsTheRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stopped := time.Duration(0)
+		began := time.Now()
+		driver := &script{do: func(ctx context.Context, _ *executor.Operation) (map[string]any, error) {
+			<-ctx.Done()
+			stopped = time.Since(began)
+			return nil, ctx.Err()
+		}}
+		e := newEngine(t, executor.Config{Store: hung{newMemory(t)}, Drivers: []executor.Driver{executor.Sync(driver)}, LeaseTTL: 30 * time.Second})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err), err)
+		require.Equal(t, 30*time.Second, stopped)
+	})
+}
+
+// A process that is stopped between the record of an intent and the start of
+// the operation does not start it when it goes on after its lease has ended.
+func TestNothingIsBegunWithoutTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver, store := newJobs(), newMemory(t)
+		pause := func(ev executor.Event) {
+			if ev.Kind == executor.OperationStarted {
+				time.Sleep(time.Minute)
+			}
+		}
+		e := newEngine(t, executor.Config{Store: hung{store}, Drivers: []executor.Driver{driver}, LeaseTTL: 30 * time.Second, Observe: pause})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err), err)
+		require.Empty(t, driver.seen())
+
+		driver.auto = 1
+		second := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}})
+		_, err = second.Resume(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		require.Len(t, driver.seen(), 1)
 	})
 }

@@ -14,18 +14,19 @@ type inbox struct {
 
 func newInbox() *inbox { return &inbox{signal: make(chan struct{}, 1)} }
 
-// post hands f over; what comes after close is dropped.
-func (b *inbox) post(f func()) {
+// post hands f over; what comes after close is dropped, and post returns false.
+func (b *inbox) post(f func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return
+		return false
 	}
 	b.posts = append(b.posts, f)
 	select {
 	case b.signal <- struct{}{}:
 	default:
 	}
+	return true
 }
 
 // take returns all that was posted.

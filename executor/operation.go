@@ -330,6 +330,28 @@ func (e *Engine) driverFor(op *Operation) (contained, error) {
 		Hint: "give the artifact a type that one of the drivers knows: " + strings.Join(e.driverNames(), ", ")}
 }
 
+// driverOf is the driver of an operation, of which past is what an earlier process
+// has done (nil for nothing): what that may have begun stays with its driver,
+// whichever would be chosen now.
+func (e *Engine) driverOf(op *Operation, past *stepHistory) (contained, error) {
+	if past != nil && past.open {
+		if d := e.driverNamed(past.driver); d.Driver != nil {
+			return d, nil
+		}
+	}
+	return e.driverFor(op)
+}
+
+// driverNamed finds a driver by its name.
+func (e *Engine) driverNamed(name string) contained {
+	for _, d := range e.cfg.Drivers {
+		if d.Name() == name {
+			return contained{d}
+		}
+	}
+	return contained{}
+}
+
 func (e *Engine) driverNames() []string {
 	names := make([]string, len(e.cfg.Drivers))
 	for i, d := range e.cfg.Drivers {

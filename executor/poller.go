@@ -23,7 +23,7 @@ type poller struct {
 	wg        *sync.WaitGroup
 
 	mu      sync.Mutex
-	watched map[string]watch // by Handle.Operation
+	watched map[string]*watch // by Handle.Operation
 	polling bool
 }
 
@@ -36,21 +36,25 @@ type watch struct {
 }
 
 // add begins to ask after h; notify gets every status, until remove.
-func (p *poller) add(h Handle, notify func(Status)) {
+func (p *poller) add(h Handle, notify func(Status)) *watch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watched[h.Operation] = watch{h, notify}
+	w := &watch{h, notify}
+	p.watched[h.Operation] = w
 	if !p.polling {
 		p.polling = true
 		p.wg.Go(p.run)
 	}
+	return w
 }
 
-// remove stops asking after an operation.
-func (p *poller) remove(operation string) {
+// remove ends a watch; a later one of the same operation goes on.
+func (p *poller) remove(w *watch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.watched, operation)
+	if p.watched[w.handle.Operation] == w {
+		delete(p.watched, w.handle.Operation)
+	}
 }
 
 func (p *poller) run() {
@@ -62,32 +66,33 @@ func (p *poller) run() {
 			return
 		case <-tick.C:
 		}
-		handles := p.handles()
-		if handles == nil {
+		asked := p.asked()
+		if asked == nil {
 			return
 		}
-		p.ask(handles)
+		p.ask(asked)
 	}
 }
 
-// handles returns what to ask for, in order of the operations' IDs; nil, and
+// asked returns what to ask for, in order of the operations' IDs; nil, and
 // the goroutine is to end, if there is nothing.
-func (p *poller) handles() []Handle {
+func (p *poller) asked() []*watch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.watched) == 0 {
 		p.polling = false
 		return nil
 	}
-	handles := make([]Handle, 0, len(p.watched))
-	for w := range maps.Values(p.watched) {
-		handles = append(handles, w.handle)
-	}
-	slices.SortFunc(handles, func(a, b Handle) int { return strings.Compare(a.Operation, b.Operation) })
-	return handles
+	return slices.SortedFunc(maps.Values(p.watched), func(a, b *watch) int {
+		return strings.Compare(a.handle.Operation, b.handle.Operation)
+	})
 }
 
-func (p *poller) ask(handles []Handle) {
+func (p *poller) ask(asked []*watch) {
+	handles, byID := make([]Handle, len(asked)), make(map[string]*watch, len(asked))
+	for i, w := range asked {
+		handles[i], byID[w.handle.Operation] = w.handle, w
+	}
 	ctx, cancel := context.WithTimeout(p.ctx, max(pollTimeout, 10*p.interval))
 	defer cancel()
 	began := time.Now()
@@ -97,10 +102,12 @@ func (p *poller) ask(handles []Handle) {
 		p.log.Warn("cannot ask after running operations", "driver", p.driver.Name(), "operations", len(handles), "error", err)
 	}
 	for _, s := range statuses {
+		w := byID[s.Handle.Operation]
 		p.mu.Lock()
-		w, ok := p.watched[s.Handle.Operation]
+		// The answer is of the attempt that was asked after, and of no later one.
+		current := w != nil && p.watched[s.Handle.Operation] == w
 		p.mu.Unlock()
-		if ok {
+		if current {
 			w.notify(s)
 		}
 	}

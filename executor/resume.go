@@ -3,9 +3,13 @@ package executor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 )
@@ -24,9 +28,10 @@ type history struct {
 type stepHistory struct {
 	attempt int
 	began   time.Time
-	// open tells that an attempt was begun and its end not recorded; handle is
-	// that of an operation which goes on by itself.
+	// open tells that an attempt was begun, by the driver of that name, and its
+	// end not recorded; handle is that of an operation which goes on by itself.
 	open   bool
+	driver string
 	handle json.RawMessage
 	done   bool
 	// unmet tells that a Filter's condition did not hold.
@@ -65,7 +70,7 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 		}
 		switch EventKind(entry.Kind) {
 		case OperationStarted:
-			s.attempt, s.began, s.open, s.handle = data.Attempt, entry.Time, true, nil
+			s.attempt, s.began, s.open, s.driver, s.handle = data.Attempt, entry.Time, true, data.Driver, nil
 		case OperationRunning:
 			s.handle = data.Handle
 			if s.handle == nil {
@@ -82,6 +87,19 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 		}
 	}
 	return h, nil
+}
+
+// checkDrivers is an error where the run has begun operations by drivers that
+// this engine does not have: nobody here can tell what became of those.
+func (e *Engine) checkDrivers(id string, h *history) error {
+	for _, step := range slices.Sorted(maps.Keys(h.steps)) {
+		if s := h.steps[step]; s.open && s.driver != "" && e.driverNamed(s.driver).Driver == nil {
+			return &errs.Error{Code: errs.FailedPrecondition, Op: "go on with", Subject: id,
+				Err:  fmt.Errorf("%s may be going on: the driver %q has begun it, and this engine does not have that", step, s.driver),
+				Hint: "use an engine with the drivers that the run was begun with"}
+		}
+	}
+	return nil
 }
 
 // journal yields the entries of a deployment from the first of a run on: what

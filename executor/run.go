@@ -120,6 +120,7 @@ func (s settings) policy(byDefault FailurePolicy) FailurePolicy {
 // lease is lost. The end of ctx cancels the run.
 func (r *run) loop(ctx context.Context) {
 	defer r.line.close()
+	defer r.leave()
 	defer r.inbox.close()
 	defer r.stopOps()
 	canceled := ctx.Done()
@@ -144,6 +145,15 @@ func (r *run) loop(ctx context.Context) {
 		case <-r.inbox.signal:
 			r.receive()
 		}
+	}
+}
+
+// leave lets go of the calls that are left where the lease was lost: nothing asks
+// after them or waits for them any more in this process.
+func (r *run) leave() {
+	for _, c := range r.calls {
+		c.unwatch()
+		c.stopTimers()
 	}
 }
 

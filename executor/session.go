@@ -217,6 +217,9 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.eng.checkDrivers(l.id, h); err != nil {
+		return nil, err
+	}
 	if err := h.settings(s.eng.vault, &set); err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (s *session) comparing(svc *service) func(tosca.Entity, *tosca.Value) (any,
 // saveRecord commits the record of the deployment.
 func (s *session) saveRecord(ctx context.Context) error {
 	record := *s.live.record
-	revision, err := s.eng.commit(ctx, s.live.id, &state.Commit{
+	revision, err := s.eng.commit(ctx, s.lease, &state.Commit{
 		Lease: s.lease.current(), Revision: record.Revision, Deployment: &record,
 	})
 	if err == nil {
