@@ -72,7 +72,8 @@ func (a *Archive) Close() error {
 // Open opens the archive at a path: a zip, tar or tar.gz file (told by its
 // contents), a folder, or a lone YAML file, which is every other text file.
 // Of a folder only TOSCA.meta and the list of the files at its root are read,
-// of a lone YAML file nothing but its first bytes. Options may be nil.
+// of a lone YAML file nothing but its first bytes: whoever loads it tells what
+// is wrong with its text. Options may be nil.
 //
 // An error is an *Error where the archive is at fault.
 //
@@ -191,7 +192,8 @@ func detect(r io.ReaderAt, size int64, name string) (kind, error) {
 	case ".tar":
 		return tarFile, nil
 	}
-	if strings.ContainsRune(string(head), 0) {
+	text := strings.EqualFold(filepath.Ext(name), ".yaml") || strings.EqualFold(filepath.Ext(name), ".yml") || yamlx.IsText16(head)
+	if !text && strings.ContainsRune(string(head), 0) {
 		return 0, fault(NotAnArchive, "", "the file is no zip, tar, tar.gz or text")
 	}
 	return loneYAML, nil

@@ -65,6 +65,9 @@ func TestOpenTellsFormByContent(t *testing.T) {
 	}
 	require.Equal(t, "lone.yml", openPath(t, write("lone.yml", []byte("a: 1\n")), nil).Entry())
 	require.Equal(t, "lone.tosca", openPath(t, write("lone.tosca", nil), nil).Entry())
+	// Who loads it tells where the NUL stands.
+	require.Equal(t, "nul.yaml", openPath(t, write("nul.yaml", []byte("a: b\x00\n")), nil).Entry())
+	require.Equal(t, "wide.tosca", openPath(t, write("wide.tosca", []byte("\xff\xfea\x00:\x00 \x001\x00")), nil).Entry())
 
 	for path, want := range map[string]Reason{
 		write("text.csar", []byte("a: 1\n")):             NotAnArchive,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -113,6 +114,26 @@ func TestWriteDiagnostics(t *testing.T) {
 		})
 	}
 	require.NoError(t, WriteDiagnostics(&strings.Builder{}, nil, Diagnostics{{Range: at("a", 1, 1, 1)}}, nil))
+}
+
+// The excerpt of a file that is UTF-16, or whose lines end with CR, is text as
+// the places in it are.
+func TestWriteDiagnosticsOfOtherText(t *testing.T) {
+	t.Parallel()
+	text := "tosca_definitions_version: tosca_simple_yaml_1_3\r\ntopology_templat: {}\r\n"
+	wide := []byte("\xff\xfe")
+	for _, b := range []byte(text) {
+		wide = append(wide, b, 0)
+	}
+	for _, src := range [][]byte{[]byte(text), wide, []byte(strings.ReplaceAll(text, "\r\n", "\r"))} {
+		fsys := fstest.MapFS{"service.yaml": {Data: src}}
+		_, diags := Load(fsys, "service.yaml", nil)
+		var b strings.Builder
+		require.NoError(t, WriteDiagnostics(&b, fsys, diags, nil))
+		require.True(t, strings.HasPrefix(b.String(), "service.yaml:2:1: error: a service template has no keyname \"topology_templat\" [unknown-keyname]\n"+
+			"    2 | topology_templat: {}\n"+
+			"      | ^^^^^^^^^^^^^^^^\n"), b.String())
+	}
 }
 
 func TestNearest(t *testing.T) {

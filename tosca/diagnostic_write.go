@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"strings"
 	"unicode"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
 
 // WriteOptions say how WriteDiagnostics writes.
@@ -117,7 +119,7 @@ func (x *excerpts) source(file string) []string {
 	}
 	var lines []string
 	if src, err := fs.ReadFile(x.fsys, file); err == nil {
-		for line := range bytes.SplitSeq(src, []byte("\n")) {
+		for line := range bytes.SplitSeq(yamlx.Text(src), []byte("\n")) {
 			lines = append(lines, string(line))
 		}
 	}

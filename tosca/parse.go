@@ -179,17 +179,14 @@ func (d *document) entries(n *yamlx.Node, what string) []yamlx.Field {
 }
 
 // namedEntries returns the entries of a map whose keys are names, such as
-// definitions and types. TOSCA 2.0 wants names to be text and not empty.
+// definitions and types. TOSCA 2.0 wants names to be text; none may be empty.
 func (d *document) namedEntries(n *yamlx.Node, what string) []yamlx.Field {
 	list := d.entries(n, what)
-	if !d.v.v2() {
-		return list
-	}
 	for _, f := range list {
 		switch {
 		case f.Key.Text == "":
 			d.errorf(codeBadName, f.Key, "a name in %s is empty", what)
-		case f.Key.Type != yamlx.String:
+		case d.v.v2() && f.Key.Type != yamlx.String:
 			d.errorf(codeBadName, f.Key, "the name %s in %s must be a string", f.Key.Text, what).Detail = "Put it in quotes."
 		}
 	}

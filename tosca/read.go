@@ -220,6 +220,10 @@ func (r *reader) version(d, importer *document) *versionTable {
 		}
 		return otherwise
 	}
+	if n.Kind != yamlx.Scalar {
+		d.wrongShape(n, "tosca_definitions_version", "a string")
+		return otherwise
+	}
 	v := versionNamed(n.Text)
 	if v == nil {
 		var names []string

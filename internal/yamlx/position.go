@@ -1,9 +1,6 @@
 package yamlx
 
 import (
-	"bytes"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -99,54 +96,4 @@ func (c *converter) collectionEnd(y *yaml.Node, n *Node) Pos {
 		}
 	}
 	return end
-}
-
-var linePattern = regexp.MustCompile(`line (\d+): ?`)
-
-// syntaxFault makes a Fault of an error of the YAML library, which tells the
-// line in its text only, and not always.
-func syntaxFault(src []byte, err error) Fault {
-	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if m := linePattern.FindStringSubmatch(msg); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		msg = strings.Replace(msg, m[0], "", 1)
-	}
-	lines := splitLines(src)
-	line = min(max(line, 1), len(lines))
-	// A tab where indentation must be spaces is the commonest cause, and the
-	// library's words for it ("cannot start any token") help nobody.
-	if strings.Contains(msg, "token") {
-		for i := max(line-2, 0); i < min(line+1, len(lines)); i++ {
-			text := strings.TrimLeft(lines[i], " ")
-			if strings.HasPrefix(text, "\t") && strings.TrimSpace(text) != "" {
-				col := len(lines[i]) - len(text) + 1
-				return Fault{Kind: Syntax, Message: "a tab cannot indent YAML; use spaces", Start: Pos{i + 1, col}, End: Pos{i + 1, col + 1}}
-			}
-		}
-	}
-	text := strings.TrimRight(lines[line-1], " \r\t")
-	indent := len(text) - len(strings.TrimLeft(text, " "))
-	return Fault{Kind: Syntax, Message: msg, Start: Pos{line, indent + 1}, End: Pos{line, utf8.RuneCountInString(text) + 1}}
-}
-
-// badByte returns the offset of the first byte that is no UTF-8, or -1.
-func badByte(src []byte) int {
-	if utf8.Valid(src) {
-		return -1
-	}
-	for i := 0; i < len(src); {
-		r, size := utf8.DecodeRune(src[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
-}
-
-func faultAt(src []byte, offset int) Fault {
-	line := 1 + bytes.Count(src[:offset], []byte("\n"))
-	col := 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:offset], '\n')+1:offset])
-	return Fault{Kind: Syntax, Message: "the file is not UTF-8 text: this byte cannot be read", Start: Pos{line, col}, End: Pos{line, col + 1}}
 }

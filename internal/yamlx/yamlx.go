@@ -6,6 +6,7 @@
 package yamlx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -171,10 +172,12 @@ func (f Fault) Error() string {
 // (an empty document, a syntax error, a bound exceeded); otherwise it is
 // usable in spite of the faults.
 func Parse(src []byte, lim Limits) (root *Node, faults []Fault) {
-	if i := badByte(src); i >= 0 {
-		return nil, []Fault{faultAt(src, i)}
+	src = Text(src)
+	if fault, bad := unreadable(src); bad {
+		return nil, []Fault{fault}
 	}
-	dec := yaml.NewDecoder(strings.NewReader(string(src)))
+	src = downgraded(src)
+	dec := yaml.NewDecoder(bytes.NewReader(src))
 	var doc yaml.Node
 	if err := decode(dec, &doc); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -299,7 +302,7 @@ func (c *converter) alias(y *yaml.Node, depth int) *Node {
 
 func (c *converter) mapping(n *Node, y *yaml.Node, depth int) {
 	m := fields{node: n}
-	if len(y.Content) > 32 {
+	if len(y.Content) > 2*fewFields {
 		m.seen = make(map[string]*Node, len(y.Content)/2)
 	}
 	n.Fields = make([]Field, 0, len(y.Content)/2)
@@ -368,7 +371,10 @@ func (c *converter) merge(m *fields, source *Node) {
 	}
 }
 
-// fields fills a mapping and knows its keys; small mappings do without a Go map.
+// fewFields is how many keys a mapping may have that does without a Go map.
+const fewFields = 16
+
+// fields fills a mapping and knows its keys.
 type fields struct {
 	node *Node
 	seen map[string]*Node
@@ -389,8 +395,14 @@ func (m *fields) key(text string) *Node {
 func (m *fields) put(f Field) {
 	m.node.Fields = append(m.node.Fields, f)
 	m.node.size = addSize(m.node.size, 1+f.Value.size)
-	if m.seen != nil {
+	switch {
+	case m.seen != nil:
 		m.seen[f.Key.Text] = f.Key
+	case len(m.node.Fields) > fewFields: // a small mapping may merge large ones
+		m.seen = make(map[string]*Node, 2*len(m.node.Fields))
+		for _, f := range m.node.Fields {
+			m.seen[f.Key.Text] = f.Key
+		}
 	}
 }
 

@@ -83,10 +83,21 @@ func TestFaults(t *testing.T) {
 	}{
 		{"duplicate key", "a: 1\nb: 2\na: 3\n", "3:1", DuplicateKey},
 		{"duplicate among many", "a: 1\n" + strings.Join(strings.Split("b: 1,c: 1,d: 1,e: 1,f: 1,g: 1,h: 1,i: 1,j: 1,k: 1,l: 1,m: 1,n: 1,o: 1,p: 1,q: 1", ","), "\n") + "\na: 2\n", "18:1", DuplicateKey},
-		{"syntax", "a:\n  b: 1\n c: 2\n", "2:3", Syntax},
+		{"syntax", "a:\n  b: 1\n c: 2\n", "3:2", Syntax},
 		{"tab", "a:\n\tb: 1\n", "2:1", Syntax},
 		{"alias cycle", "a: &a {b: *a}\n", "1:11", AliasCycle},
-		{"unknown alias", "a: *b\n", "1:1", Syntax},
+		{"unknown alias", "a: 1\nb: [x, *b]\n", "2:8", Syntax},
+		{"character that begins nothing", "a: 1\nb: @x\n", "2:4", Syntax},
+		{"second colon", "a: 1\nb: c: d\n", "2:5", Syntax},
+		{"escape", "a: \"\\\\x \\q\"\n", "1:9", Syntax},
+		{"open quote", "a: 1\nb: 'c\nd: e\n", "2:4", Syntax},
+		{"open brackets", "a: 1\nb: {c: d\n", "2:4", Syntax},
+		{"key far below the begin of its map", "a:\n  b:\n" + strings.Repeat("    - c\n", 20) + "   d: e\n", "23:4", Syntax},
+		{"NUL", "a: 1\nb: x\x00y\n", "2:5", Syntax},
+		{"control character", "a: ü\x01\n", "1:5", Syntax},
+		{"C1 control character", "a: \u0080\n", "1:4", Syntax},
+		{"deep for the library", "a: " + strings.Repeat("[", 20000), "1:1", TooDeep},
+		{"version of YAML", "%YAML 3.0\n---\na: b\n", "1:1", Syntax},
 		{"too deep", strings.Repeat("[", 50) + strings.Repeat("]", 50), "1:21", TooDeep},
 		{"bomb", bomb, "1:1", TooMany},
 		{"two documents", "a: 1\n---\nb: 2\n", "2:1", SeveralDocs},
@@ -111,6 +122,49 @@ func TestMergeAndAlias(t *testing.T) {
 	require.Empty(t, faults)
 	require.Equal(t, map[string]any{"x": int64(9), "y": int64(2), "z": int64(3)}, n.Get("use").Value())
 	require.Equal(t, map[string]any{"x": int64(1), "y": int64(2)}, n.Get("copy").Value())
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	utf16 := func(big bool, text string) []byte {
+		var b []byte
+		for _, r := range "\ufeff" + text {
+			if big {
+				b = append(b, byte(r>>8), byte(r))
+			} else {
+				b = append(b, byte(r), byte(r>>8))
+			}
+		}
+		return b
+	}
+	for name, src := range map[string][]byte{
+		"UTF-8": []byte("a: ü\nb: c\n"), "byte order mark": []byte("\ufeffa: ü\nb: c\n"),
+		"UTF-16 little endian": utf16(false, "a: ü\nb: c\n"), "UTF-16 big endian": utf16(true, "a: ü\nb: c\n"),
+		"CRLF": []byte("a: ü\r\nb: c\r\n"), "CR": []byte("a: ü\rb: c"),
+		"YAML 1.2": []byte("%YAML 1.2\n---\na: ü\nb: c\n"), "YAML 1.2 below a comment": []byte("\ufeff# x\n\n%YAML  1.2 # y\n---\na: ü\nb: c\n"),
+	} {
+		n, faults := Parse(src, Limits{})
+		require.Empty(t, faults, name)
+		require.Equal(t, map[string]any{"a": "ü", "b": "c"}, n.Value(), name)
+	}
+	n, faults := Parse([]byte("a: ü\rb: c"), Limits{})
+	require.Empty(t, faults)
+	require.Equal(t, Pos{2, 4}, n.Get("b").Start)
+	require.Equal(t, "%YAML 1.2", string(downgraded([]byte("a: |\n  x\n%YAML 1.2"))[9:]), "only before the document")
+}
+
+// Mappings of two keys that merge the one before them must not cost the square
+// of their keys each: this took minutes.
+func TestChainOfMerges(t *testing.T) {
+	t.Parallel()
+	src := strings.Builder{}
+	src.WriteString("k0: &a0 {x0: 1}\n")
+	for i := 1; i < 2000; i++ {
+		fmt.Fprintf(&src, "k%d: &a%d {<<: *a%d, x%d: 1}\n", i, i, i-1, i)
+	}
+	n, faults := Parse([]byte(src.String()), Limits{Depth: 20, Nodes: 20_000_000})
+	require.Empty(t, faults)
+	require.Len(t, n.Get("k1999").Fields, 2000)
 }
 
 func TestEmpty(t *testing.T) {
