@@ -3,6 +3,7 @@ package tosca
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -51,6 +52,34 @@ func (d *Diagnostic) String() string {
 		return at + ": " + text
 	}
 	return text
+}
+
+// Under returns the diagnostics with their files named from a folder in which
+// the root of the loaded file system lies at base. Files that were fetched are
+// named by their URL.
+func (ds Diagnostics) Under(base string) Diagnostics {
+	list := make(Diagnostics, len(ds))
+	for i, d := range ds {
+		c := *d
+		c.Range.File, _ = seenFrom(base, c.Range.File)
+		c.Related = slices.Clone(c.Related)
+		for j := range c.Related {
+			c.Related[j].Range.File, _ = seenFrom(base, c.Related[j].Range.File)
+		}
+		list[i] = &c
+	}
+	return list
+}
+
+// seenFrom names a file of the loaded file system, whose root lies at base.
+func seenFrom(base, file string) (name string, isURL bool) {
+	if address, ok := pathURL(file); ok {
+		return address, true
+	}
+	if file == "" || base == "" || strings.HasPrefix(file, ImportsFolder+"/") {
+		return file, false
+	}
+	return path.Join(base, file), false
 }
 
 // HasErrors tells whether there is an Error among them.

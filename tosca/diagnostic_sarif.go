@@ -13,7 +13,7 @@ type SARIFOptions struct {
 	// "orchestrator".
 	Tool, Version string
 	// Base is put before the path of every file: where the root of the loaded
-	// file system lies, seen from the root of the sources.
+	// file system lies, seen from the root of the sources, or absolute.
 	Base string
 }
 
@@ -80,12 +80,16 @@ func (o SARIFOptions) result(d *Diagnostic, rule int) sarifResult {
 }
 
 func (o SARIFOptions) physical(r Range) sarifPhysical {
-	file := r.File
-	if o.Base != "" {
-		file = path.Join(o.Base, file)
-	}
 	p := sarifPhysical{}
-	p.Artifact.URI = (&url.URL{Path: file}).EscapedPath()
+	file, isURL := seenFrom(o.Base, r.File)
+	switch {
+	case isURL:
+		p.Artifact.URI = file
+	case path.IsAbs(file):
+		p.Artifact.URI = (&url.URL{Scheme: "file", Path: file}).String()
+	default:
+		p.Artifact.URI = (&url.URL{Path: file}).String()
+	}
 	if r.Start.Line > 0 {
 		p.Region = &sarifRegion{StartLine: r.Start.Line, StartColumn: r.Start.Column, EndLine: r.End.Line, EndColumn: r.End.Column}
 	}

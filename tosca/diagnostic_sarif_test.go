@@ -46,3 +46,23 @@ func TestSARIFOfNothing(t *testing.T) {
 	require.Contains(t, out.String(), `"results": []`)
 	require.Contains(t, out.String(), `"name": "orchestrator"`)
 }
+
+// A path whose first element has a colon is no URI with a scheme, an absolute
+// one is a file URI, and what was fetched has the URI that it was fetched by.
+func TestSARIFLocations(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ base, file, want string }{
+		{"", "x:y.yaml", "./x:y.yaml"},
+		{"../apps", "a b.yaml", "../apps/a%20b.yaml"},
+		{"/srv/apps", "é.yaml", "file:///srv/apps/%C3%A9.yaml"},
+		{"apps", ImportsFolder + "/https/example.org/t.yaml", "https://example.org/t.yaml"},
+	} {
+		p := SARIFOptions{Base: tt.base}.physical(Range{File: tt.file})
+		require.Equal(t, tt.want, p.Artifact.URI)
+	}
+	ds := Diagnostics{{Range: Range{File: "a.yaml"}, Related: []RelatedRange{{Range: Range{File: "b.yaml"}}}}}
+	under := ds.Under("apps")
+	require.Equal(t, "apps/a.yaml", under[0].Range.File)
+	require.Equal(t, "apps/b.yaml", under[0].Related[0].Range.File)
+	require.Equal(t, "b.yaml", ds[0].Related[0].Range.File, "the original stays as it is")
+}

@@ -16,6 +16,9 @@ import (
 type WriteOptions struct {
 	// Color uses the colours of ANSI terminals.
 	Color bool
+	// Base is put before the path of every file that is printed: where the root
+	// of the file system lies.
+	Base string
 	// Width is how many characters of a source line are shown at most.
 	// Default 160.
 	Width int
@@ -27,7 +30,7 @@ type WriteOptions struct {
 func WriteDiagnostics(w io.Writer, fsys fs.FS, ds Diagnostics, opts *WriteOptions) error {
 	out := excerpts{w: bufio.NewWriter(w), fsys: fsys, lines: map[string][]string{}, width: 160}
 	if opts != nil {
-		out.color = opts.Color
+		out.color, out.base = opts.Color, opts.Base
 		if opts.Width > 0 {
 			out.width = opts.Width
 		}
@@ -43,6 +46,7 @@ type excerpts struct {
 	fsys  fs.FS
 	lines map[string][]string
 	color bool
+	base  string
 	width int
 }
 
@@ -66,7 +70,7 @@ func (x *excerpts) diagnostic(d *Diagnostic) {
 	if d.Severity == Warning {
 		style = styleYellow
 	}
-	if at := d.Range.String(); at != "" {
+	if at := x.place(d.Range); at != "" {
 		fmt.Fprintf(x.w, "%s: ", x.paint(styleBold, printable(at)))
 	}
 	fmt.Fprintf(x.w, "%s %s [%s]\n", x.paint(style, d.Severity.String()+":"), printable(d.Summary), d.Code)
@@ -83,9 +87,15 @@ func (x *excerpts) diagnostic(d *Diagnostic) {
 		fmt.Fprintf(x.w, "      See %s.\n", d.Section)
 	}
 	for _, r := range d.Related {
-		fmt.Fprintf(x.w, "      %s: %s\n", printable(r.Range.String()), printable(r.Message))
+		fmt.Fprintf(x.w, "      %s: %s\n", printable(x.place(r.Range)), printable(r.Message))
 		x.excerpt(r.Range, styleBlue)
 	}
+}
+
+// place is a range as it is printed.
+func (x *excerpts) place(r Range) string {
+	r.File, _ = seenFrom(x.base, r.File)
+	return r.String()
 }
 
 // excerpt writes the first line of a range with the range underlined.

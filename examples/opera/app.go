@@ -194,15 +194,45 @@ type source struct {
 
 // load opens and loads a CSAR or service template and prints what is wrong
 // with it to standard error. The error is errReported if it cannot be used.
-func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs bool) (*source, error) {
-	archive, err := csar.Open(path, &csar.Options{Root: rootFor(path), AnyTemplate: true})
+func (f *instanceFlags) load(ctx context.Context, path string, inputs map[string]any, checkInputs bool) (*source, error) {
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	var src *source
+	var diags tosca.Diagnostics
+	var err error
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		src, diags, err = f.readTemplate(path, inputs, checkInputs)
+	}()
+	select {
+	case <-ctx.Done(): // a large template need not be waited for
+		return nil, errInterrupted
+	case <-loaded:
+	}
 	if err != nil {
 		return nil, err
+	}
+	if err := f.printDiagnostics(src.archive, path, diags); err != nil {
+		return nil, errors.Join(err, src.archive.Close())
+	}
+	if diags.HasErrors() {
+		return nil, errors.Join(errReported, src.archive.Close())
+	}
+	return src, nil
+}
+
+// readTemplate opens and loads a CSAR or service template.
+func (f *instanceFlags) readTemplate(path string, inputs map[string]any, checkInputs bool) (*source, tosca.Diagnostics, error) {
+	archive, err := csar.Open(path, &csar.Options{Root: rootFor(path), AnyTemplate: true})
+	if err != nil {
+		return nil, nil, err
 	}
 	opts := &tosca.Options{Inputs: inputs, CheckInputs: checkInputs, Definitions: append([]string{}, archive.OtherDefinitions()...)}
 	end, err := f.imports(opts)
 	if err != nil {
-		return nil, errors.Join(err, archive.Close())
+		return nil, nil, errors.Join(err, archive.Close())
 	}
 	defer end()
 	t, diags := tosca.Load(archive.FS(), archive.Entry(), opts)
@@ -210,19 +240,11 @@ func (f *instanceFlags) load(path string, inputs map[string]any, checkInputs boo
 		// From here on the files from elsewhere are the archive's own.
 		with, err := archive.Add(t.External, t.UsedFiles())
 		if err != nil {
-			return nil, errors.Join(err, archive.Close())
+			return nil, nil, errors.Join(err, archive.Close())
 		}
 		archive = with
 	}
-	if err := f.printDiagnostics(archive, path, diags); err != nil {
-		archive.Close()
-		return nil, err
-	}
-	if diags.HasErrors() {
-		archive.Close()
-		return nil, errReported
-	}
-	return &source{path: path, archive: archive, template: t}, nil
+	return &source{path: path, archive: archive, template: t}, diags, nil
 }
 
 // imports says where imports may come from besides the template's own files.
@@ -263,17 +285,18 @@ func (f *instanceFlags) imports(opts *tosca.Options) (end func(), err error) {
 // printDiagnostics prints what is wrong with a template: for people to standard
 // error, as JSON or SARIF to standard output, where "validate" asks for it.
 func (f *instanceFlags) printDiagnostics(archive *csar.Archive, path string, diags tosca.Diagnostics) error {
+	base := sourceBase(archive, path)
 	switch f.diagnostics {
 	case "json":
-		return writeDiagnosticsJSON(f.io.out, diags)
+		return writeDiagnosticsJSON(f.io.out, diags.Under(base))
 	case "sarif":
-		return tosca.WriteSARIF(f.io.out, diags, &tosca.SARIFOptions{Tool: "opera", Base: sourceBase(path)})
+		return tosca.WriteSARIF(f.io.out, diags, &tosca.SARIFOptions{Tool: "opera", Version: versionOf(), Base: base})
 	}
 	colour := false
 	if file, ok := f.io.err.(*os.File); ok {
 		colour = term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
 	}
-	return tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour})
+	return tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour, Base: base})
 }
 
 // rootFor returns the folder that imports and artifacts of a lone service

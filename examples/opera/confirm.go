@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +13,21 @@ import (
 var errDeclined = errors.New("stopped: nothing was changed")
 
 // confirm asks before something that cannot be taken back. An empty answer is yes.
-func confirm(std stdio, question string) error {
+func confirm(ctx context.Context, std stdio, question string) error {
 	fmt.Fprintf(std.out, "%s\nDo you want to continue? (Y/n): ", question)
-	line, err := bufio.NewReader(std.in).ReadString('\n')
+	var line string
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		line, err = bufio.NewReader(std.in).ReadString('\n')
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(std.out)
+		return errInterrupted
+	case <-answered:
+	}
 	if errors.Is(err, io.EOF) && line == "" {
 		fmt.Fprintln(std.out)
 		return errors.New("there is nobody to answer: standard input has ended; use --force to go on without asking")

@@ -53,7 +53,7 @@ func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, 
 	}
 	var src *source
 	if path != "" {
-		if src, err = f.load(path, inputs, inputs != nil); err != nil {
+		if src, err = f.load(ctx, path, inputs, inputs != nil); err != nil {
 			return err
 		}
 		defer src.archive.Close()
@@ -123,7 +123,7 @@ func (f *instanceFlags) redeploy(ctx context.Context, in *instance, src *source,
 		if info.Status == state.Undeployed || force {
 			return nil
 		}
-		return confirm(f.io, "The state of what is deployed will be lost; whatever is running keeps running.")
+		return confirm(ctx, f.io, "The state of what is deployed will be lost; whatever is running keeps running.")
 	case info.Status == state.Undeployed || info.Status == state.Initialized:
 		return nil
 	case info.Status == state.Deployed:
@@ -142,7 +142,7 @@ func (f *instanceFlags) redeploy(ctx context.Context, in *instance, src *source,
 		if force {
 			return nil
 		}
-		return confirm(f.io, fmt.Sprintf("The deployment is in the state %q and will be continued.", info.Status))
+		return confirm(ctx, f.io, fmt.Sprintf("The deployment is in the state %q and will be continued.", info.Status))
 	}
 	return fmt.Errorf("the instance model already exists and is in the state %q: use --resume/-r to continue the deployment, or --clean-state/-c to forget it and deploy anew", info.Status)
 }

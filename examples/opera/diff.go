@@ -50,7 +50,7 @@ func (f *instanceFlags) diff(ctx context.Context, path string, templateOnly bool
 	if err != nil {
 		return nil, err
 	}
-	src, err := f.load(path, inputs, inputs != nil)
+	src, err := f.load(ctx, path, inputs, inputs != nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends the process at once: what runs may take long to stop.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
@@ -48,6 +50,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(io.err, "opera: %v\n", err)
 		return 2
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(io.err, "opera: interrupted: nothing was changed")
 	default:
 		fmt.Fprintf(io.err, "opera: %v\n", err)
 	}
@@ -57,15 +61,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 	return 1
 }
 
+// errInterrupted is the end of a command before it has begun.
+var errInterrupted = errors.New("interrupted")
+
 // errReported is a failure that was told where it happened.
 var errReported = errors.New("failed")
-
-// usageError is a command line that makes no sense.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
-}

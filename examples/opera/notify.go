@@ -65,5 +65,5 @@ func (f *instanceFlags) mayNotify(ctx context.Context, in *instance, force bool)
 	if err != nil || force || info.Status == state.Deployed {
 		return err
 	}
-	return confirm(f.io, fmt.Sprintf("The deployment is in the state %q, not deployed.", info.Status))
+	return confirm(ctx, f.io, fmt.Sprintf("The deployment is in the state %q, not deployed.", info.Status))
 }

@@ -61,6 +61,45 @@ func opera(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // outputsOf returns the outputs of what is deployed in an instance folder.
+// interrupting is standard output that interrupts when a text is printed.
+type interrupting struct {
+	bytes.Buffer
+	text string
+	do   func()
+}
+
+func (w *interrupting) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if strings.Contains(w.String(), w.text) {
+		w.do()
+	}
+	return n, err
+}
+
+// TestInterruptedBeforeItBegan wants a question and a load to end at once,
+// although nobody answers and the template is fine.
+func TestInterruptedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	template := filepath.Join(dir, "service.yaml")
+	require.NoError(t, os.WriteFile(template, []byte("tosca_definitions_version: tosca_simple_yaml_1_3\n"+
+		"topology_template: { node_templates: { a: { type: tosca.nodes.Root } } }\n"), 0o600))
+	code, _, stderr := opera(t, "deploy", "-p", dir, template)
+	require.Zero(t, code, stderr)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	nobody, _ := io.Pipe()
+	out, errOut := &interrupting{text: "(Y/n)", do: cancel}, &bytes.Buffer{}
+	require.Equal(t, 130, run(ctx, []string{"deploy", "-c", "-p", dir, template}, stdio{nobody, out, errOut}))
+	require.Equal(t, "opera: interrupted: nothing was changed\n", errOut.String())
+
+	errOut.Reset()
+	require.Equal(t, 130, run(ctx, []string{"validate", template}, stdio{nobody, io.Discard, errOut}))
+	require.Equal(t, "opera: interrupted: nothing was changed\n", errOut.String())
+	require.Equal(t, "deployed", status(t, dir))
+}
+
 func outputsOf(t *testing.T, dir string) map[string]any {
 	t.Helper()
 	code, stdout, stderr := opera(t, "outputs", "-p", dir, "--format", "json")

@@ -53,7 +53,7 @@ func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error 
 		return nil
 	case state.Undeploying:
 		if resume && !force {
-			if err := confirm(f.io, "The undeployment was interrupted and will be continued."); err != nil {
+			if err := confirm(ctx, f.io, "The undeployment was interrupted and will be continued."); err != nil {
 				return err
 			}
 		}

@@ -21,7 +21,7 @@ attributes; "opera diff" tells which do.`,
 			if err != nil {
 				return err
 			}
-			src, err := f.load(args[0], inputs, inputs != nil)
+			src, err := f.load(cmd.Context(), args[0], inputs, inputs != nil)
 			if err != nil {
 				return err
 			}

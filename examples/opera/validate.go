@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/spf13/cobra"
 )
@@ -44,9 +46,9 @@ With --format json or sarif the faults go to standard output: JSON as
 			if err != nil {
 				return err
 			}
-			src, err := f.load(path, inputs, inputs != nil)
+			src, err := f.load(cmd.Context(), path, inputs, inputs != nil)
 			if err != nil {
-				return err
+				return f.unreadable(path, err)
 			}
 			defer src.archive.Close()
 			if executors {
@@ -64,13 +66,43 @@ With --format json or sarif the faults go to standard output: JSON as
 	return cmd
 }
 
+// unreadable tells programs of an archive or file that cannot be opened as of
+// every other fault.
+func (f *instanceFlags) unreadable(path string, err error) error {
+	if f.diagnostics == "text" || errors.Is(err, errReported) || errors.Is(err, errInterrupted) {
+		return err
+	}
+	d := &tosca.Diagnostic{Severity: tosca.Error, Code: "unreadable-file", Summary: err.Error()}
+	archive, _ := errors.AsType[*csar.Error](err)
+	if info, statErr := os.Stat(path); statErr != nil || !info.IsDir() {
+		d.Range.File = filepath.ToSlash(path)
+	} else if archive != nil && archive.File != "" {
+		d.Range.File = filepath.ToSlash(filepath.Join(path, archive.File))
+		if archive.Line > 0 {
+			d.Range.Start, d.Range.End = tosca.Pos{Line: archive.Line, Column: 1}, tosca.Pos{Line: archive.Line, Column: 1}
+		}
+	}
+	return errors.Join(errReported, f.printDiagnostics(nil, path, tosca.Diagnostics{d}))
+}
+
 // explain prints what a diagnostic code means.
 func explain(io stdio, code string) error {
+	var near []string
 	for _, c := range tosca.Codes() {
 		if c.Code == code {
-			_, err := fmt.Fprintf(io.out, "%s: %s\n\nFor example:\n\n  %s\n", c.Code, c.Meaning, strings.ReplaceAll(c.Example, "\n", "\n  "))
+			see := ""
+			if len(c.Sections) > 0 {
+				see = "\nSee " + strings.Join(c.Sections, ", ") + ".\n"
+			}
+			_, err := fmt.Fprintf(io.out, "%s: %s\n\nFor example:\n\n  %s\n%s", c.Code, c.Meaning, strings.ReplaceAll(c.Example, "\n", "\n  "), see)
 			return err
 		}
+		if strings.Contains(c.Code, code) {
+			near = append(near, c.Code)
+		}
+	}
+	if len(near) > 0 && len(near) < 10 {
+		return usagef("there is no code %q; there are %s", code, strings.Join(near, ", "))
 	}
 	return usagef("there is no code %q; codes stand in brackets at the end of a message", code)
 }
@@ -88,11 +120,19 @@ func writeDiagnosticsJSON(w io.Writer, diags tosca.Diagnostics) error {
 	}{!diags.HasErrors(), diags})
 }
 
-// sourceBase is the folder that was checked, seen from the working directory:
-// the files of its diagnostics are named from it. Of a lone file or an archive
-// they are named as they should be.
-func sourceBase(path string) string {
-	if info, err := os.Stat(path); err != nil || !info.IsDir() || filepath.IsAbs(path) {
+// sourceBase is the folder that the files of diagnostics are named from, as
+// it was written: the folder that was checked, or that of a lone file outside
+// the working directory. It is empty for the working directory, and for an
+// archive file, whose files are named as in it.
+func sourceBase(archive *csar.Archive, path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil || archive == nil:
+		return ""
+	case info.IsDir():
+	case filepath.Base(path) == filepath.Base(filepath.FromSlash(archive.Entry())) && rootFor(path) == "":
+		path = filepath.Dir(path)
+	default:
 		return ""
 	}
 	if path = filepath.ToSlash(filepath.Clean(path)); path == "." {
