@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 
@@ -176,20 +177,45 @@ func (c *Constraint) checkOperand(s *sink) bool {
 			return fail("a regular expression")
 		}
 		var err error
-		if c.regexp, err = compilePattern(text); err != nil {
-			d := s.warnf("unsupported-pattern", c.Value.Range(), "the pattern cannot be used: %s", patternFault(err))
-			d.Detail = "The constraint is not enforced. Patterns are written in RE2 syntax, which has no lookaround and no backreferences."
+		if c.regexp, err = compilePattern(text); err == nil {
+			return true
+		}
+		if malformed(err) {
+			s.errorf("constraint-operand", c.Value.Range(), "pattern takes a regular expression, which %s is not: %s", show(text), patternFault(err))
 			return false
 		}
+		d := s.warnf("unsupported-pattern", c.Value.Range(), "the pattern cannot be used: %s", patternFault(err))
+		d.Detail = "The constraint is not enforced. Patterns are written in RE2 syntax, which has no lookaround and no backreferences."
+		return false
 	}
 	return true
 }
 
+// compilePattern compiles an expression that the whole of a text must match. It
+// compiles the expression alone first, which is what a fault must be about, and
+// which alone shows that "a)|(b" is none.
 func compilePattern(text string) (*regexp.Regexp, error) {
+	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
+		return nil, err
+	}
 	return regexp.Compile(`\A(?:` + text + `)\z`)
 }
 
-// patternFault cuts what compilePattern put around the expression.
+// malformed tells an expression that is none in any syntax from one that RE2
+// does not have.
+func malformed(err error) bool {
+	var fault *syntax.Error
+	if !errors.As(err, &fault) {
+		return false
+	}
+	switch fault.Code {
+	case syntax.ErrMissingBracket, syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrTrailingBackslash, syntax.ErrMissingRepeatArgument:
+		return true
+	}
+	return false
+}
+
+// patternFault cuts what package regexp says before the fault.
 func patternFault(err error) string {
 	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }

@@ -344,6 +344,9 @@ func TestParseConstraints(t *testing.T) {
 		{v13, "[min_length: -1]", "constraint-operand", Error},
 		{v13, "[max_length: a]", "constraint-operand", Error},
 		{v13, "[pattern: 5]", "constraint-operand", Error},
+		{v13, "[pattern: '[a-z']", "constraint-operand", Error},
+		{v13, "[pattern: 'a)|(b']", "constraint-operand", Error},
+		{v13, "[pattern: 'a++']", "unsupported-pattern", Warning},
 		{v13, "[pattern: '(?=x)']", "unsupported-pattern", Warning},
 		{v20, "{a: 1}", "constraint-shape", Error},
 	} {
