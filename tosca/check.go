@@ -397,6 +397,7 @@ func (c *checker) workflowInputs(w *Workflow, a *Activity) {
 }
 
 func (c *checker) workflows() {
+	c.workflowCircles()
 	groups := map[string][]*NodeTemplate{}
 	for _, g := range c.t.Groups {
 		groups[g.Name] = g.Members

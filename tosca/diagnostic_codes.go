@@ -79,6 +79,7 @@ const (
 	codeInvalidMember        = "invalid-member"
 	codeUnknownStep          = "unknown-step"
 	codeUnknownWorkflow      = "unknown-workflow"
+	codeWorkflowCircle       = "workflow-circle"
 	codeUnknownActivity      = "unknown-activity"
 	codeOddCondition         = "odd-condition"
 	codeBadMapping           = "bad-substitution-mapping"

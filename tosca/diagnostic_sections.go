@@ -103,6 +103,7 @@ var sections = map[string]struct{ v2, v13 string }{
 	codeUnknownType:          {"6.4", "3.7.1"},
 	codeUnknownVersion:       {"6.2", "3.10"},
 	codeUnknownWorkflow:      {"6.9.6", "3.8.7"},
+	codeWorkflowCircle:       {"13.2", "3.8.7"},
 	codeUnmappedInput:        {"15.2", "3.8.8"},
 	"unsupported-pattern":    {"10.2.2.2.7", "3.6.3"},
 	codeUntypedInput:         {"9.8", "3.6.14"},
