@@ -287,6 +287,8 @@ func (b *builder) checkCount(draft *nodeDraft, n *NodeTemplate, def *Requirement
 	d, o := draft.doc, def.Occurrences
 	related := []RelatedRange{{def.Range, "the requirement is defined here"}}
 	switch {
+	case s.required < o.Min && !d.v.v2() && b.substitutes(draft):
+		// The service that stands for the node brings its own host, and says what else it needs.
 	case s.required < o.Min && def.Name == "host" && n.Type.IsA("tosca.nodes.SoftwareComponent"):
 		d.warnf(codeMissingHost, draft.key, "the node %q has no host and runs on this machine", n.Name).Related = related
 	case s.required < o.Min && d.v.v2() && !s.explicit:
