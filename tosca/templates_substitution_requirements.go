@@ -39,6 +39,11 @@ func (b *builder) requirementMappings(s *substitutionDraft) {
 		if !counted && total[name] == 1 {
 			count = Unbounded // the only mapping is for all assignments
 		}
+		if v := mappingOf(f.Value); !d.v.v2() && v.Kind == yamlx.Sequence && len(v.Items) == 0 {
+			// How published VNF descriptors leave a requirement alone.
+			d.warnf(codeBadMapping, f.Key, "the requirement %q is mapped to nothing", name).Section = s.section("15.5", "3.8.11")
+			continue
+		}
 		if s.known && s.m.NodeType.Requirement(name) == nil {
 			key := *f.Key
 			key.Text = name

@@ -200,7 +200,11 @@ func (d *document) implementation(n *yamlx.Node, artifacts []*Artifact) *Impleme
 		impl.Primary = d.implementationArtifact(n, artifacts)
 		return impl
 	case n.Kind != yamlx.Mapping:
-		d.wrongShape(n, "an implementation", "a file name or a map")
+		dia := d.wrongShape(n, "an implementation", "a file name or a map")
+		if !d.v.v2() && n.Kind == yamlx.Sequence && len(n.Items) == 0 {
+			// How published VNF descriptors write an operation that does nothing.
+			dia.Severity = Warning
+		}
 		return nil
 	case n.Get("file") != nil:
 		impl.Primary = d.reached(d.artifact(n))
