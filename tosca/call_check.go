@@ -41,19 +41,52 @@ func (k callChecker) check(v *Value, want *Schema) {
 
 // call checks one call, without its arguments.
 func (k callChecker) call(c *Call) {
-	f := c.function
-	if f == nil || len(c.Args) < f.min || f.max != Unbounded && len(c.Args) > f.max {
+	if !c.complete() {
 		return // reported when it was parsed
 	}
+	err := k.takes(c)
+	if err == nil {
+		if args, ok := k.arguments(c); ok {
+			err = k.names(c, args)
+		}
+	}
+	k.report(c, err)
+}
+
+// complete tells whether the function is known and has as many arguments as it takes.
+func (c *Call) complete() bool {
+	f := c.function
+	return f != nil && len(c.Args) >= f.min && (f.max == Unbounded || len(c.Args) <= f.max)
+}
+
+// takes checks the types of the arguments.
+func (k callChecker) takes(c *Call) *pathError {
 	t := typing{self: k.self, subject: k.subject}
 	err := checkArguments(t, c)
 	if err == nil {
 		err = checkCustom(t, c)
 	}
+	if err == nil && c.function.alike {
+		err = checkUnits(t, c)
+	}
 	if err == nil {
-		if args, ok := k.arguments(c); ok {
-			err = k.names(c, args)
-		}
+		err = checkLiterals(t, c)
+	}
+	return err
+}
+
+// declared checks a call of a validation clause where a type or definition
+// declares the clause. What asks other entities is checked with the values
+// that have the clause.
+//
+// Source: TOSCA 2.0 sections 9.2 and 9.11.
+func (k callChecker) declared(c *Call) {
+	if !c.complete() {
+		return
+	}
+	err := k.takes(c)
+	if args, ok := staticArgs(c); ok && err == nil && c.function == valueFunction {
+		err = checkKeys(k.subject, args, 0)
 	}
 	k.report(c, err)
 }
@@ -134,12 +167,78 @@ func checkArguments(t typing, c *Call) *pathError {
 		if have&(textKind|unitKind) == textKind|unitKind && have&^(textKind|unitKind) == 0 {
 			have |= textKind // a text may be read as what the others are
 		}
+		if have == unitKind && f.gives == "boolean" {
+			have |= numberKind // it is compared with a number in its canonical unit
+		}
 		if f.alike && have != nullKind {
 			if common &= have; common == 0 {
 				return &pathError{code: codeArgumentType, arg: i, message: fmt.Sprintf("argument %d is %s; all arguments are of one type", i+1, have.plain())}
 			}
 			if have&integerKind != 0 {
 				common |= numberKind & have
+			}
+		}
+	}
+	return nil
+}
+
+// checkUnits checks that scalars which are compared, added or subtracted are of
+// one type, as far as their types are known.
+//
+// Source: TOSCA 2.0 sections 10.2.2.2 and 10.2.5.
+func checkUnits(t typing, c *Call) *pathError {
+	var one *Schema
+	for i, arg := range c.Args {
+		sc := t.of(arg)
+		if !sc.isScalar() {
+			continue
+		}
+		if one != nil && !one.sameUnits(sc) {
+			return &pathError{code: codeArgumentType, arg: i, message: fmt.Sprintf("argument %d is of the scalar type %s; all arguments are of one type, and %s is another", i+1, sc.Type.Name, one.Type.Name)}
+		}
+		one = sc
+	}
+	return nil
+}
+
+// sameUnits tells whether the amounts of two scalar types can be compared.
+func (sc *Schema) sameUnits(other *Schema) bool {
+	a, b := sc.Type.Scalar, other.Type.Scalar
+	if a == nil || b == nil {
+		return sc.primitive() == other.primitive()
+	}
+	return a.Name == b.Name
+}
+
+// checkLiterals checks that what is written out for a comparison can be a value
+// of the type that it is compared with: "soon" is no timestamp.
+func checkLiterals(t typing, c *Call) *pathError {
+	if !c.function.alike && c.function.name != "valid_values" {
+		return nil
+	}
+	sc := t.common(c.Args, 0)
+	if c.function.name == "valid_values" {
+		sc = t.of(c.Args[0])
+	}
+	if sc == nil || !sc.primitive().ordered() || sc.primitive() == rangeType {
+		return nil
+	}
+	for i, arg := range c.Args {
+		literals := []*Value{arg}
+		if list, ok := arg.content.([]*Value); ok && c.function.name == "valid_values" {
+			literals = list
+		}
+		for _, v := range literals {
+			data, static := v.Static()
+			if !static || data == nil {
+				continue
+			}
+			_, err := compareAs(data, data, sc)
+			if kinds := sc.kinds(); err == nil && kinds&unitKind == 0 && kinds&kindsOfData(data) == 0 {
+				err = notA(sc.Type.noun(sc.primitive()), data)
+			}
+			if err != nil {
+				return &pathError{code: codeArgumentType, arg: i, message: fmt.Sprintf("argument %d: %s", i+1, err)}
 			}
 		}
 	}
@@ -213,6 +312,10 @@ func (k callChecker) names(c *Call, args []any) *pathError {
 	switch c.Function {
 	case "get_input":
 		return checkGetInput(self.Service, k.inputs, args)
+	case "value":
+		if k.subject == nil {
+			return misplaced("$value", "a validation clause")
+		}
 	case "node_index", "relationship_index":
 		if _, err := c.function.eval(&evaluation{self: self}, c, nil); err != nil {
 			return err.(*pathError)
@@ -282,6 +385,9 @@ func checkKeys(sc *Schema, rest []any, arg int) *pathError {
 	for i, key := range rest {
 		if sc == nil || sc.Type == nil {
 			return nil
+		}
+		if index, ok := key.(int64); ok && index < 0 && sc.Type.primitive() == listType {
+			return &pathError{code: "unknown-key", arg: arg + i, message: fmt.Sprintf("%d is no index of a list, which begins with 0", index)}
 		}
 		var def *PropertyDefinition
 		if sc.Type.primitive() == complexType && len(sc.Type.Properties) > 0 {

@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -244,7 +245,16 @@ func hasAll(c *Call, have map[string]bool, wanted []string) bool {
 	return !anyOf
 }
 
-func evalLength(_ *evaluation, _ *Call, args []any) (any, error) {
+// evalLength counts the bytes of a value that is known to be of type bytes, not
+// the characters of its text in base 64.
+//
+// Source: TOSCA 2.0 sections 9.1.1.5 and 10.2.3.1.
+func evalLength(e *evaluation, c *Call, args []any) (any, error) {
+	if s, ok := args[0].(string); ok && e.schemaOf(c, 0).primitive() == bytesType {
+		if data, err := base64.StdEncoding.DecodeString(s); err == nil {
+			return int64(len(data)), nil
+		}
+	}
 	n, ok := lengthOf(args[0])
 	if !ok {
 		return nil, wrongArgument(args, 0, "a text, a list or a map")

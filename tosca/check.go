@@ -26,6 +26,7 @@ func (c *checker) check() {
 			c.node(n)
 		}
 	}
+	c.selections()
 	for _, r := range c.t.Relationships {
 		c.interfaces(r.Interfaces)
 	}

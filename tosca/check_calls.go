@@ -2,6 +2,20 @@ package tosca
 
 import "strings"
 
+// checkClauses checks the calls in validation clauses against the type whose
+// values they are about.
+//
+// Source: TOSCA 2.0 sections 9.2 and 9.11.
+func checkClauses(clauses []*Constraint, subject *Schema, s *sink) {
+	k := callChecker{sink: s, subject: subject}
+	for _, c := range clauses {
+		if c.isValidation() {
+			c.Value.eachCall(k.declared)
+			k.result(c.Value, schemaNamed("boolean"))
+		}
+	}
+}
+
 // validate checks a value against validation clauses of its type that ask
 // other values, such as "$less_or_equal: [$value, {$get_property: [SELF, max]}]",
 // as far as those are known while loading. Clauses that ask nothing are checked
@@ -72,6 +86,18 @@ func (k callChecker) clause(v *Value, want *Schema, c *Constraint) {
 	if err := c.isTrue(result, data); err != nil {
 		d := k.sink.errorf("constraint-violated", v.Range(), "%s", err)
 		d.Related = append(d.Related, RelatedRange{Range: c.Range, Message: "the constraint"})
+	}
+}
+
+// selections checks the node filters of templates that select a node. SELF is
+// the node to be selected, which has what the type of the template has.
+//
+// Source: TOSCA 2.0 section 8.6.
+func (c *checker) selections() {
+	for _, draft := range c.nodes {
+		if f := draft.node.NodeFilter; f != nil && !draft.broken {
+			c.value(callChecker{self: Entity{Service: c.t, Node: draft.node}, sink: c.s}, f.Expr, schemaNamed("boolean"))
+		}
 	}
 }
 

@@ -59,8 +59,8 @@ func (p *valueParser) constraints(n *yamlx.Node) []*Constraint {
 	if n.IsNull() {
 		return nil
 	}
-	if v.v2() && n.Kind == yamlx.Mapping {
-		if c := p.validation(n); c != nil {
+	if v.v2() && n.Kind != yamlx.Sequence {
+		if c := p.validation(n); c != nil && p.patterns(c) {
 			return []*Constraint{c}
 		}
 		return nil
@@ -116,6 +116,33 @@ func (p *valueParser) validation(n *yamlx.Node) *Constraint {
 	return c
 }
 
+// patterns tells whether the patterns of a clause can be used, as far as they
+// are written out. TOSCA 2.0 leaves the grammar of patterns open, so only what
+// is malformed in any is an error.
+func (p *valueParser) patterns(c *Constraint) bool {
+	usable := true
+	c.Value.eachCall(func(call *Call) {
+		if call.Function != "matches" || len(call.Args) < 2 {
+			return
+		}
+		text, _ := call.Args[1].content.(string)
+		if _, err := regexp.Compile(text); err != nil {
+			d := p.unusablePattern(call.Args[1].Range(), err)
+			if malformed(err) {
+				d.Code, d.Severity, d.Detail = "invalid-call", Error, ""
+			}
+			usable = false
+		}
+	})
+	return usable
+}
+
+func (p *valueParser) unusablePattern(at Range, err error) *Diagnostic {
+	d := p.sink.warnf("unsupported-pattern", at, "the pattern cannot be used: %s", patternFault(err))
+	d.Detail = "The constraint is not enforced. Patterns are written in RE2 syntax, which has no lookaround and no backreferences."
+	return d
+}
+
 // functionOf names the function of a clause that was folded.
 func functionOf(n *yamlx.Node) string {
 	for _, f := range n.Fields {
@@ -141,7 +168,7 @@ func (p *valueParser) constraint(f yamlx.Field) *Constraint {
 	}
 	c := &Constraint{Op: op, Value: p.value(f.Value), Range: rng}
 	c.Range.End = c.Value.Range().End
-	if !c.checkOperand(s) {
+	if !c.checkOperand(p) {
 		return nil
 	}
 	return c
@@ -149,13 +176,13 @@ func (p *valueParser) constraint(f yamlx.Field) *Constraint {
 
 // checkOperand checks what can be told without the type, and compiles a
 // pattern. It returns false for a constraint of no use.
-func (c *Constraint) checkOperand(s *sink) bool {
+func (c *Constraint) checkOperand(p *valueParser) bool {
 	operand, static := c.Value.Static()
 	if !static {
 		return true
 	}
 	fail := func(want string) bool {
-		s.errorf("constraint-operand", c.Value.Range(), "%s takes %s, not %s", c.Op, want, show(operand))
+		p.sink.errorf("constraint-operand", c.Value.Range(), "%s takes %s, not %s", c.Op, want, show(operand))
 		return false
 	}
 	switch c.Op {
@@ -181,11 +208,10 @@ func (c *Constraint) checkOperand(s *sink) bool {
 			return true
 		}
 		if malformed(err) {
-			s.errorf("constraint-operand", c.Value.Range(), "pattern takes a regular expression, which %s is not: %s", show(text), patternFault(err))
-			return false
+			p.sink.errorf("constraint-operand", c.Value.Range(), "pattern takes a regular expression, which %s is not: %s", show(text), patternFault(err))
+		} else {
+			p.unusablePattern(c.Value.Range(), err)
 		}
-		d := s.warnf("unsupported-pattern", c.Value.Range(), "the pattern cannot be used: %s", patternFault(err))
-		d.Detail = "The constraint is not enforced. Patterns are written in RE2 syntax, which has no lookaround and no backreferences."
 		return false
 	}
 	return true

@@ -233,6 +233,7 @@ func (r *typeResolver) dataType(t *typeDecl, x *DataType) {
 	}
 	d.afterData(func() {
 		checkConstraintTypes(own, x, d.s)
+		checkClauses(own, &Schema{Type: x, strict: d.v.v2()}, d.s)
 		d.checkDataType(t, x)
 	})
 }

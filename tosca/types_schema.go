@@ -118,6 +118,7 @@ func (d *document) record(s *Schema, own []*Constraint, n, at *yamlx.Node) {
 	}
 	d.afterData(func() {
 		checkConstraintTypes(own, s.Type, d.s)
+		checkClauses(own, s, d.s)
 		d.checkSchema(s, n, at)
 	})
 }
