@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -179,9 +180,9 @@ func (r *run) storeMapped(i int, s *workflow.Step) error {
 // setPath gives value to what a mapping's path names: an attribute, that of a
 // capability, or a part of either.
 func (r *run) setPath(c *call, inst *instance, m *tosca.OutputMapping, value any, secret *bool) error {
-	path, capability := m.Path, ""
+	path, capability := m.Path, m.Capability
 	node := r.nodeOf(c, inst)
-	if len(path) > 1 && node != nil {
+	if capability == "" && len(path) > 1 && node != nil {
 		if req := requirementOf(node, path[0]); req != nil && req.Target != nil {
 			// The requirement's target is meant, by the rule of get_attribute.
 			if target := r.targetOf(inst, path[0]); target != nil {
@@ -209,10 +210,14 @@ func (r *run) setPath(c *call, inst *instance, m *tosca.OutputMapping, value any
 	return r.setAttribute(c, inst, capability, attribute, value, *secret)
 }
 
-// put sets the part of a value that keys lead to; maps are made where there are none.
+// put sets the part of a value that keys lead to; maps are made where there are
+// none, and the entry behind the last one of a list is added.
 func put(whole any, keys []string, value any) (any, error) {
 	if len(keys) == 0 {
 		return value, nil
+	}
+	if list, ok := whole.([]any); ok {
+		return putEntry(list, keys, value)
 	}
 	m, ok := whole.(map[string]any)
 	if whole == nil {
@@ -227,6 +232,20 @@ func put(whole any, keys []string, value any) (any, error) {
 	}
 	m[keys[0]] = part
 	return m, nil
+}
+
+func putEntry(list []any, keys []string, value any) (any, error) {
+	i, err := strconv.Atoi(keys[0])
+	if err != nil || i < 0 || i > len(list) {
+		return nil, errs.New(errs.InvalidArgument, "", "", "the attribute is a list of %d entries, it has none with the index %q", len(list), keys[0])
+	}
+	if i == len(list) {
+		list = append(list, nil)
+	}
+	if list[i], err = put(list[i], keys[1:], value); err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
 // ownAttribute gives a value that the template does not declare as an output to

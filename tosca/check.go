@@ -151,7 +151,7 @@ func (c *checker) operations(self Entity, list []*Interface) {
 				continue
 			}
 			c.artifactCalls(self, op.Implementation)
-			c.outputMappings(self, op.Outputs)
+			c.outputMappings(self, op)
 			if self.Relationship != nil {
 				c.relationshipInputs(self, op)
 				continue
@@ -326,6 +326,9 @@ func (c *checker) givenInputs(op *Operation, a *Activity) {
 		def := lastNamed(op.declared, in.Name)
 		switch {
 		case def != nil:
+			if def.Fixed != nil {
+				c.s.fixedInput(in, def)
+			}
 			c.givenInput(def.Schema, in)
 		case op.Input(in.Name) == nil:
 			c.strictf(codeUnknownInput, in.Range, "the operation %q declares no input %q", op.Name, in.Name).Suggestion = nearest(in.Name, names)

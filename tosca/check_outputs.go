@@ -7,21 +7,46 @@ import "strconv"
 // its target, and that of a capability to its attributes.
 //
 // Source: TOSCA 1.3 section 3.6.15, TOSCA 2.0 section 9.10.
-func (c *checker) outputMappings(self Entity, list []*OutputMapping) {
-	for _, m := range list {
+func (c *checker) outputMappings(self Entity, op *Operation) {
+	for _, m := range op.Outputs {
 		node, rel := self.Node, self.Relationship
+		var returned *Schema
+		if def := lastNamed(op.returns, m.Name); def != nil {
+			returned = def.Schema
+		}
 		if rel != nil && m.Entity != "SELF" {
 			node = relationshipEnd(rel, m.Entity)
 			rel = nil
 		}
 		switch {
+		case rel != nil && m.Capability != "":
+			c.noAttribute(m, "CAPABILITY", "the relationship", nil)
 		case rel != nil:
-			if t := rel.Type; t != nil && t.Attribute(m.Path[0]) == nil && t.Property(m.Path[0]) == nil && rel.Attribute(m.Path[0]) == nil {
+			t := rel.Type
+			if t != nil && t.Attribute(m.Path[0]) == nil && t.Property(m.Path[0]) == nil && rel.Attribute(m.Path[0]) == nil {
 				c.noAttribute(m, m.Path[0], "the relationship", attributeNames(t.Attributes))
+			} else if t != nil {
+				c.takesOutput(m, returned, rel.Type.Attribute(m.Path[0]))
 			}
 		case node != nil:
-			c.nodeOutput(m, node, m.Path)
+			c.nodeOutput(m, returned, node, m.Path)
 		}
+	}
+}
+
+// takesOutput reports an output of a type that the attribute can never have.
+//
+// Source: TOSCA 2.0 section 9.8.
+func (c *checker) takesOutput(m *OutputMapping, returned *Schema, attribute *AttributeDefinition) {
+	if attribute == nil || returned == nil {
+		return
+	}
+	keys := make([]any, len(m.Path)-1)
+	for i, key := range m.Path[1:] {
+		keys[i] = key
+	}
+	if message := assignable(returned, attribute.Schema.at(keys)); message != "" {
+		c.s.errorf("wrong-type", m.Range, "the output %q does not fit the attribute %q: %s", m.Name, m.Path[0], message).Section = "TOSCA 2.0 section 9.8"
 	}
 }
 
@@ -36,27 +61,48 @@ func relationshipEnd(r *RelationshipTemplate, end string) *NodeTemplate {
 	return r.Requirement.Target
 }
 
-func (c *checker) nodeOutput(m *OutputMapping, n *NodeTemplate, path []string) {
+func (c *checker) nodeOutput(m *OutputMapping, returned *Schema, n *NodeTemplate, path []string) {
 	if n.Type == nil {
+		return
+	}
+	if m.Capability != "" {
+		k := n.Capability(m.Capability)
+		if k == nil {
+			c.s.errorf(codeUnknownCapability, m.Range, "%q is mapped to the capability %q, which the node %q does not have", m.Name, m.Capability, n.Name).Section = "TOSCA 2.0 section 9.10"
+			return
+		}
+		if c.capabilityOutput(m, k, path[0]) && k.Type != nil {
+			c.takesOutput(m, returned, k.Type.Attribute(path[0]))
+		}
 		return
 	}
 	if len(path) > 1 {
 		if r := n.Requirement(path[0]); r != nil {
 			if r.Target != nil {
-				c.nodeOutput(m, r.Target, path[1:])
+				c.nodeOutput(m, nil, r.Target, path[1:])
 			}
 			return
 		}
 		if k := n.Capability(path[0]); k != nil {
-			if t := k.Type; t != nil && t.Attribute(path[1]) == nil && t.Property(path[1]) == nil && k.Attribute(path[1]) == nil {
-				c.noAttribute(m, path[1], "the capability "+strconv.Quote(k.Name), attributeNames(t.Attributes))
-			}
+			c.capabilityOutput(m, k, path[1])
 			return
 		}
 	}
 	if n.Type.Attribute(path[0]) == nil && n.Type.Property(path[0]) == nil && n.Attribute(path[0]) == nil {
 		c.noAttribute(m, path[0], strconv.Quote(n.Name), attributeNames(n.Type.Attributes))
+		return
 	}
+	c.takesOutput(m, returned, n.Type.Attribute(path[0]))
+}
+
+// capabilityOutput checks that a capability has an attribute.
+func (c *checker) capabilityOutput(m *OutputMapping, k *Capability, name string) bool {
+	t := k.Type
+	if t == nil || t.Attribute(name) != nil || t.Property(name) != nil || k.Attribute(name) != nil {
+		return true
+	}
+	c.noAttribute(m, name, "the capability "+strconv.Quote(k.Name), attributeNames(t.Attributes))
+	return false
 }
 
 func (c *checker) noAttribute(m *OutputMapping, name, whose string, names []string) {
@@ -93,7 +139,7 @@ func (c *checker) workflowMapping(m *OutputMapping, what string) bool {
 		return false
 	}
 	if len(nodes) > 0 {
-		c.nodeOutput(m, nodes[0], m.Path)
+		c.nodeOutput(m, nil, nodes[0], m.Path)
 	}
 	return true
 }

@@ -139,6 +139,7 @@ var constructSections = map[string]struct{ v2, v13 string }{
 	"requirement assignment":   {"8.5.1", "3.8.2"},
 	"requirement relationship": {"8.5.2", "3.8.2"},
 	"interface":                {"11.2", "3.6.20"},
+	"interface assignment":     {"11.3", "3.6.20"},
 	"operation":                {"11.4", "3.6.17"},
 	"notification":             {"11.6", "3.6.19"},
 	"implementation":           {"11.8", "3.6.16"},

@@ -563,6 +563,8 @@ type Operation struct {
 	// operation.
 	required, declared []*PropertyDefinition
 	known              bool
+	// returns are the definitions of the outputs, of which TOSCA 2.0 has types.
+	returns []*PropertyDefinition
 }
 
 // Implementation is what implements an operation.
@@ -581,13 +583,16 @@ type Implementation struct {
 
 // OutputMapping says which attribute takes an output of an operation.
 //
-// Source: TOSCA 1.3 section 3.6.15 (attribute mapping).
+// Source: TOSCA 1.3 section 3.6.15 (attribute mapping), TOSCA 2.0 section 9.10.
 type OutputMapping struct {
 	Name string
 	// Entity is SELF, SOURCE or TARGET.
 	Entity string
-	// Path is what follows: the attribute, or a capability (or requirement)
-	// and its attribute, then nested keys.
+	// Capability is the capability that TOSCA 2.0 leads to with CAPABILITY; empty
+	// for none.
+	Capability string
+	// Path is what follows: the attribute, or in 1.x a capability (or
+	// requirement) and its attribute, then nested keys.
 	Path  []string
 	Range Range
 }

@@ -67,6 +67,7 @@ var keynames = parseKeynames(map[string]string{
 	"requirement assignment":   `capability node relationship node_filter occurrences@13-13 count@20 directives@20 optional@20 allocation@20`,
 	"requirement relationship": `type description@20 metadata@20 properties attributes@20 interfaces`,
 	"interface":                `type description@20 metadata@20 inputs operations notifications@13`,
+	"interface assignment":     `type@10-13 description@20 metadata@20 inputs operations notifications@13`,
 	"operation":                `description metadata@20 implementation inputs outputs@13`,
 	"notification":             `description metadata@20 implementation inputs@20 outputs@13`,
 	"implementation":           `primary dependencies timeout@12-13 operation_host@12-13 file type`,

@@ -34,7 +34,7 @@ func (b *builder) interfaces(d *document, n *yamlx.Node, defs []*InterfaceDefini
 			}
 			continue
 		}
-		d.interfaceKeys(f.Value, "interface")
+		d.interfaceKeys(f.Value, "interface assignment")
 		iface, def := b.assignedInterface(d, f, all, defsByName, quiet)
 		b.assignInterface(d, f, iface, def, artifacts)
 		all.set(iface.Name, iface)
@@ -78,7 +78,7 @@ func (b *builder) plainOperation(def *InterfaceDefinition, op *OperationDefiniti
 	}
 	o.Inputs = all.list
 	b.s.spend(len(o.Inputs), op.Range)
-	o.known, o.declared = true, slices.Concat(def.Inputs, op.Inputs)
+	o.known, o.declared, o.returns = true, slices.Concat(def.Inputs, op.Inputs), op.OutputDefinitions
 	for _, defs := range [][]*PropertyDefinition{def.Inputs, op.Inputs} {
 		for _, p := range defs {
 			if p.Required && p.Default == nil && p.Schema != nil {
@@ -215,7 +215,7 @@ func (b *builder) assignOperations(d *document, fields, common []yamlx.Field, li
 			}
 			inputs = d.entries(f.Value.Get("inputs"), "inputs")
 			if v := f.Value.Get("outputs"); v != nil {
-				op.Outputs = d.outputs(v)
+				op.Outputs = d.assignedOutputs(op.Outputs, v)
 			}
 			impl = f.Value.Get("implementation")
 		}
@@ -234,6 +234,23 @@ func (b *builder) assignOperations(d *document, fields, common []yamlx.Field, li
 		}
 	}
 	*list = all.list
+}
+
+// assignedOutputs lays the mappings that a template assigns over those of the
+// operation's definition. In TOSCA 2.0 a mapping of the definition stays.
+//
+// Source: TOSCA 2.0 sections 11.5 and 11.7.
+func (d *document) assignedOutputs(defined []*OutputMapping, n *yamlx.Node) []*OutputMapping {
+	all := newOrdered(defined, func(o *OutputMapping) string { return o.Name })
+	for _, o := range d.outputs(n) {
+		if old, ok := all.get(o.Name); ok && d.v.v2() {
+			dia := d.s.errorf(codeBadRefinement, o.Range, "the output %q is mapped by its definition and cannot be mapped again", o.Name)
+			dia.Section, dia.Related = "TOSCA 2.0 section 11.5", []RelatedRange{{old.Range, "it is mapped here"}}
+			continue
+		}
+		all.set(o.Name, o)
+	}
+	return all.list
 }
 
 // assignInputs lays inputs of the interface, then of the operation, over those
@@ -269,6 +286,14 @@ func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinit
 	op.Inputs = all.list
 }
 
+// fixedInput reports a value for an input whose definition fixes it.
+//
+// Source: TOSCA 2.0 sections 9.9 and 11.5.
+func (s *sink) fixedInput(a *Assignment, def *PropertyDefinition) {
+	d := s.errorf(codeFixedProperty, a.Range, "the value of the input %q is fixed by its definition", a.Name)
+	d.Section, d.Related = "TOSCA 2.0 section 11.5", []RelatedRange{{def.Range, "it is fixed here"}}
+}
+
 // inputAssignment reads the value of an input. Published blueprints also write
 // a definition with a default or value there.
 func (d *document) inputAssignment(f yamlx.Field, def *PropertyDefinition) *Assignment {
@@ -281,6 +306,9 @@ func (d *document) inputAssignment(f yamlx.Field, def *PropertyDefinition) *Assi
 	}
 	a.Value = d.value(n)
 	if def != nil {
+		if def.Fixed != nil {
+			d.s.fixedInput(a, def)
+		}
 		a.Schema, a.Sensitive = def.Schema, sensitive(def.Metadata, def.Schema)
 		if data, ok := a.Value.Static(); a.Schema != nil && (!ok || data != nil) {
 			a.Schema.check(a.Value, d.s, "the input \""+a.Name+"\"")

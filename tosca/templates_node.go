@@ -1,6 +1,7 @@
 package tosca
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -129,10 +130,23 @@ func (b *builder) nodeBody(draft *nodeDraft) {
 
 var directives = []string{"create", "select", "selectable", "substitute", "substitutable"}
 
+// directives20 are the directives of TOSCA 2.0.
+var directives20 = []string{"create", "select", "substitute"}
+
 func (b *builder) directives(d *document, n *yamlx.Node) {
 	for _, item := range d.strings(n, "directives") {
-		if !slices.Contains(directives, item.Text) {
-			d.warnf(codeUnknownDirective, item, "there is no directive %q; it has no effect", item.Text).Suggestion = nearest(item.Text, directives)
+		valid := directives
+		if d.v.v2() {
+			valid = directives20
+		}
+		if slices.Contains(valid, item.Text) {
+			continue
+		}
+		dia := d.warnf(codeUnknownDirective, item, "there is no directive %q; it has no effect", item.Text)
+		dia.Suggestion = nearest(item.Text, valid)
+		if d.v.v2() {
+			dia.Severity, dia.Section = Error, "TOSCA 2.0 section 7.2.1"
+			dia.Summary = fmt.Sprintf("there is no directive %q in TOSCA 2.0", item.Text)
 		}
 	}
 }

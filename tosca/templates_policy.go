@@ -241,7 +241,7 @@ func (d *document) trigger(f yamlx.Field, old *Trigger) *Trigger {
 //
 // Source: TOSCA 1.2 section 3.5.16, TOSCA 1.3 section 3.6.22.
 func (d *document) action(n *yamlx.Node) (list []*Activity, ops []*Operation) {
-	for _, f := range d.filterEntries(n, "activities") {
+	for _, f := range d.activityEntries(n) {
 		if !isActivity(f.Key.Text) && (f.Value.Get("implementation") != nil || d.v.level <= 12 && n.Kind == yamlx.Mapping) {
 			op := d.triggerOperation(f)
 			ops = append(ops, op)

@@ -25,7 +25,11 @@ func (b *builder) workflow(d *document, f yamlx.Field) {
 				"Map it to [ node, attribute ] or [ node, CAPABILITY, capability, attribute ]."
 			continue
 		}
-		w.Stored = append(w.Stored, &OutputMapping{Name: p.Name, Entity: path[0], Path: path[1:], Range: p.Mapping.Range()})
+		m := &OutputMapping{Name: p.Name, Entity: path[0], Path: path[len(path)-1:], Range: p.Mapping.Range()}
+		if len(path) == 3 {
+			m.Capability = path[1]
+		}
+		w.Stored = append(w.Stored, m)
 	}
 	if c := n.Get("precondition"); !c.IsNull() {
 		w.Preconditions = append(w.Preconditions, &Precondition{Condition: d.condition(c), Range: d.rng(c)})
@@ -53,11 +57,15 @@ func (d *document) workflowOutputs(n *yamlx.Node) []*OutputMapping {
 	var out []*OutputMapping
 	for _, f := range d.entries(n, "outputs") {
 		path := texts(d.strings(f.Value, "an attribute mapping"))
-		if len(path) < 2 {
+		var m *OutputMapping
+		if len(path) >= 2 {
+			m = &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)}
+		}
+		if m == nil || d.v.v2() && !m.follow() {
 			d.errorf(codeBadOutput, f.Key, "the output %q must be mapped to an attribute of a node", f.Key.Text)
 			continue
 		}
-		out = append(out, &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)})
+		out = append(out, m)
 	}
 	return out
 }
@@ -154,9 +162,24 @@ func (d *document) entriesQuiet(n *yamlx.Node) []yamlx.Field {
 // Source: TOSCA 1.3 section 3.6.23.
 func (d *document) activities(n *yamlx.Node) []*Activity {
 	var list []*Activity
-	for _, f := range d.filterEntries(n, "activities") {
+	for _, f := range d.activityEntries(n) {
 		if a := d.activity(f); a != nil {
 			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// activityEntries are the activities of a list. In 1.x published blueprints
+// write a map too, and several in one item.
+func (d *document) activityEntries(n *yamlx.Node) []yamlx.Field {
+	if !d.v.v2() {
+		return d.filterEntries(n, "activities")
+	}
+	var list []yamlx.Field
+	for _, item := range d.items(n, "activities") {
+		if f, ok := d.single(item, "an activity"); ok {
+			list = append(list, f)
 		}
 	}
 	return list

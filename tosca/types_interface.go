@@ -352,5 +352,28 @@ func (d *document) output(f yamlx.Field, v *yamlx.Node) *OutputMapping {
 		}
 		return nil
 	}
-	return &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)}
+	m := &OutputMapping{Name: f.Key.Text, Entity: path[0], Path: path[1:], Range: d.rng(f.Key)}
+	if d.v.v2() && !m.follow() {
+		d.errorf(codeBadOutput, f.Key, "the mapping of the output %q leads to no attribute", f.Key.Text).Section = "TOSCA 2.0 section 9.10"
+		return nil
+	}
+	return m
+}
+
+// follow takes the steps of a TOSCA path that stand before the attribute: to an
+// end of a relationship, and to a capability. It is false where none follows.
+//
+// Source: TOSCA 2.0 sections 9.10 and 10.3.
+func (m *OutputMapping) follow() bool {
+	if m.Entity == "SELF" && len(m.Path) > 1 && (m.Path[0] == "SOURCE" || m.Path[0] == "TARGET") {
+		m.Entity, m.Path = m.Path[0], m.Path[1:]
+	}
+	if m.Path[0] != "CAPABILITY" {
+		return true
+	}
+	if len(m.Path) < 3 {
+		return false
+	}
+	m.Capability, m.Path = m.Path[1], m.Path[2:]
+	return true
 }

@@ -57,10 +57,10 @@ func (s scope) operation(old, new *tosca.Operation) *Diff {
 	d.put("outputs", compareNamed(old.Outputs, new.Outputs,
 		func(m *tosca.OutputMapping) string { return m.Name },
 		func(o, n *tosca.OutputMapping) any {
-			if o.Entity == n.Entity && slices.Equal(o.Path, n.Path) {
+			if o.Entity == n.Entity && o.Capability == n.Capability && slices.Equal(o.Path, n.Path) {
 				return nil
 			}
-			return pair(append([]string{o.Entity}, o.Path...), append([]string{n.Entity}, n.Path...))
+			return pair(mappingPath(o), mappingPath(n))
 		}))
 	if o.OperationHost != n.OperationHost {
 		d.put("operation_host", pair(o.OperationHost, n.OperationHost))
@@ -69,6 +69,15 @@ func (s scope) operation(old, new *tosca.Operation) *Diff {
 		d.put("timeout", pair(o.Timeout.Seconds(), n.Timeout.Seconds()))
 	}
 	return d
+}
+
+// mappingPath is a mapping as a template writes it.
+func mappingPath(m *tosca.OutputMapping) []string {
+	path := []string{m.Entity}
+	if m.Capability != "" {
+		path = append(path, "CAPABILITY", m.Capability)
+	}
+	return append(path, m.Path...)
 }
 
 // artifacts compares lists of files.
