@@ -31,7 +31,8 @@ import (
 // The error has code Failed (and wraps an *OperationError for each operation
 // that failed), Canceled when ctx ended, InvalidArgument for a template or
 // inputs that are not valid, Conflict where another run of the deployment goes
-// on, FailedPrecondition, or that of the store.
+// on, FailedPrecondition, as where an update did not finish and has left nodes as
+// they were before it, or that of the store.
 func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	svc, err := e.requested(ctx, req, "deploy")
 	if err != nil {
@@ -45,7 +46,7 @@ func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	if err := s.prepareSettled(ctx); err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
-	plan, err := s.planDeploy(req, svc)
+	plan, err := s.planDeploy(ctx, req, svc)
 	if err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
@@ -76,11 +77,14 @@ func (e *Engine) PlanDeploy(ctx context.Context, req Request) (*workflow.Plan, e
 		return nil, err
 	}
 	s := &session{eng: e, live: l, last: last}
-	return s.planDeploy(req, svc)
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return s.planDeploy(ctx, req, svc)
 }
 
 // planDeploy plans over what is there.
-func (s *session) planDeploy(req Request, svc *requestedService) (*workflow.Plan, error) {
+func (s *session) planDeploy(ctx context.Context, req Request, svc *requestedService) (*workflow.Plan, error) {
 	l := s.live
 	if req.Clean {
 		return workflow.Deploy(svc.template, nil, s.eng.planning())
@@ -88,7 +92,11 @@ func (s *session) planDeploy(req Request, svc *requestedService) (*workflow.Plan
 	if err := l.noStrangersTo(svc.template); err != nil {
 		return nil, err
 	}
-	return workflow.Deploy(svc.template, l.current(), s.eng.planning())
+	plan, err := workflow.Deploy(svc.template, l.current(), s.eng.planning())
+	if err != nil {
+		return nil, err
+	}
+	return plan, s.noneUnreached(ctx, plan)
 }
 
 // noStrangersTo is an error if there are nodes that the template does not have.
@@ -212,13 +220,22 @@ func (e *Engine) requested(ctx context.Context, req Request, doing string) (*req
 
 // prepareSettled loads the stored templates and ends an interrupted run.
 func (s *session) prepareSettled(ctx context.Context) error {
-	if s.live.record.Template == "" || s.last == nil || s.last.Status == state.RunSucceeded {
-		return nil
-	}
-	if err := s.eng.load(ctx, s.live, s.last, nil); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	return s.settle(ctx, errReplaced)
+}
+
+// prepare loads the stored templates where a run did not come to its end.
+func (s *session) prepare(ctx context.Context) error {
+	if s.live.record.Template == "" || s.last == nil {
+		return nil
+	}
+	run, err := s.eng.lifecycleRun(ctx, s.live.id, s.last)
+	if err != nil || s.last.Status == state.RunSucceeded && (run == nil || run.Status == state.RunSucceeded) {
+		return err
+	}
+	return s.eng.load(ctx, s.live, s.last, nil)
 }
 
 // adopt makes the requested template and inputs those of the deployment.

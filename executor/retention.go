@@ -9,8 +9,8 @@ import (
 )
 
 // Retention says how much of a deployment's history is kept: its runs with
-// their journal entries and the output of their operations. The last run is
-// always kept, and what is known of the nodes does not depend on it. The zero
+// their journal entries and the output of their operations. The last run, and one
+// that is to be finished, are always kept, and what is known of the nodes does not depend on it. The zero
 // value keeps everything.
 type Retention struct {
 	// Runs is how many runs are kept; 0 for any number.
@@ -52,8 +52,15 @@ func (s *session) prune(ctx context.Context, keep Retention) error {
 	if err != nil {
 		return err
 	}
+	unfinished, err := s.eng.lifecycleRun(ctx, s.live.id, s.last)
+	if err != nil {
+		return err
+	}
 	before := uint64(0)
 	for i, r := range runs {
+		if unfinished != nil && r.ID == unfinished.ID && unfinished.Status != state.RunSucceeded {
+			break // it tells what is left to be done
+		}
 		tooMany := keep.Runs > 0 && len(runs)-i > keep.Runs
 		tooOld := keep.Age > 0 && time.Since(r.Ended) > keep.Age
 		if r.ID == record.Run || r.Status == state.RunRunning || !tooMany && !tooOld {

@@ -312,12 +312,8 @@ func (r *run) fail(i int, failure *OperationError) {
 // enterError sets the state of what a failed step worked on. An operation
 // outside of the life cycle that failed does not make its node faulty.
 func (r *run) enterError(s *workflow.Step) {
-	switch r.plan.Kind {
-	case "deploy", "undeploy", "update", kindRollback:
-	default:
-		if s.Enter == "" && s.Exit == "" {
-			return
-		}
+	if !isLifecycle(r.plan.Kind) && s.Enter == "" && s.Exit == "" {
+		return
 	}
 	for _, id := range []string{s.Instance, s.Subject} {
 		if inst := r.live.instances[id]; inst != nil && inst.State != workflow.Errored {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,8 +84,12 @@ func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[
 	if err != nil {
 		return err
 	}
-	if last != nil && last.Status != state.RunSucceeded {
-		if err := e.loadOld(ctx, l, last); err != nil {
+	unfinished, err := e.lifecycleRun(ctx, l.id, last)
+	if err != nil {
+		return err
+	}
+	if unfinished != nil && unfinished.Status != state.RunSucceeded {
+		if err := e.loadOld(ctx, l, unfinished); err != nil {
 			return err
 		}
 	}
@@ -92,6 +97,33 @@ func (e *Engine) load(ctx context.Context, l *live, last *state.Run, inputs map[
 	l.learnSecrets()
 	l.learnSealed()
 	return nil
+}
+
+// lifecycleRun is the last run that brought nodes up or took them away: last, or
+// one before it where last is a workflow or what policies asked for. It is nil
+// where there is none.
+func (e *Engine) lifecycleRun(ctx context.Context, id string, last *state.Run) (*state.Run, error) {
+	if last == nil || isLifecycle(last.Kind) {
+		return last, nil
+	}
+	runs, err := e.cfg.Store.Runs(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range slices.Backward(runs) {
+		if isLifecycle(run.Kind) {
+			return run, nil
+		}
+	}
+	return nil, nil
+}
+
+func isLifecycle(kind string) bool {
+	switch kind {
+	case "deploy", "undeploy", "update", kindRollback:
+		return true
+	}
+	return false
 }
 
 // loadOld loads the template that a run replaces, if it does.

@@ -2,6 +2,10 @@ package executor
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -16,7 +20,8 @@ import (
 //
 // Where nothing differs, Result.Run is nil. The errors are those of Deploy,
 // NotFound for an unknown deployment, and FailedPrecondition where an earlier
-// update did not finish: see Resume.
+// update did not finish and this one would leave what that has not reached: see
+// Resume.
 func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
 	if req.Archive == nil && req.Inputs == nil {
 		return nil, errs.New(errs.InvalidArgument, "update", req.Deployment, "give an archive or inputs")
@@ -26,7 +31,7 @@ func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
 		return nil, errs.Wrap(err, "update", req.Deployment)
 	}
 	return e.known(ctx, req.Deployment, "update", Options{}, func(s *session) (*Result, error) {
-		_, plan, err := s.planUpdate(svc)
+		_, plan, err := s.planUpdate(ctx, svc)
 		if err != nil {
 			return nil, err
 		}
@@ -52,12 +57,12 @@ func (e *Engine) PlanUpdate(ctx context.Context, req Request) (*workflow.Diff, *
 	if err != nil {
 		return nil, nil, errs.Wrap(err, "plan update", req.Deployment)
 	}
-	diff, plan, err := s.planUpdate(svc)
+	diff, plan, err := s.planUpdate(ctx, svc)
 	return diff, plan, errs.Wrap(err, "plan update", req.Deployment)
 }
 
 // planUpdate compares what is deployed with what is asked for.
-func (s *session) planUpdate(svc *requestedService) (*workflow.Diff, *workflow.Plan, error) {
+func (s *session) planUpdate(ctx context.Context, svc *requestedService) (*workflow.Diff, *workflow.Plan, error) {
 	l := s.live
 	if l.old != nil {
 		if err := l.noStrangersTo(l.service.template); err != nil {
@@ -72,7 +77,61 @@ func (s *session) planUpdate(svc *requestedService) (*workflow.Diff, *workflow.P
 		return nil, nil, err
 	}
 	plan, err := workflow.Update(l.service.template, svc.template, diff, current, s.eng.planning())
-	return diff, plan, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return diff, plan, s.noneUnreached(ctx, plan)
+}
+
+// noneUnreached is an error if an update has not come to its end and plan leaves
+// nodes as they are that it was to undeploy and has not reached: they are still of
+// the template before it, and would pass for nodes of the new one.
+func (s *session) noneUnreached(ctx context.Context, plan *workflow.Plan) error {
+	left, err := s.unreached(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range plan.Steps {
+		if step.Old {
+			delete(left, step.Instance)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &errs.Error{Code: errs.FailedPrecondition, Op: "plan", Subject: s.live.id,
+		Err: fmt.Errorf("an update that did not finish has not reached %s: they are as they were before it",
+			strings.Join(slices.Sorted(maps.Keys(left)), ", ")),
+		Hint: "resume the update, update to a template in which they differ, or undeploy"}
+}
+
+// unreached are the nodes that are started, and that an unfinished update was to
+// undeploy by the template that it replaces.
+func (s *session) unreached(ctx context.Context) (map[string]bool, error) {
+	left := map[string]bool{}
+	if s.live.old == nil {
+		return left, nil
+	}
+	run, err := s.eng.lifecycleRun(ctx, s.live.id, s.last)
+	if err != nil || run == nil {
+		return left, err
+	}
+	plan, err := s.eng.readPlan(ctx, run.Plan)
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.eng.history(ctx, s.live.id, run)
+	if err != nil {
+		return nil, err
+	}
+	p := newProgress(plan.Steps)
+	p.restore(h.done(plan))
+	for i, step := range plan.Steps {
+		if inst := s.live.instances[step.Instance]; step.Old && p.phase[i] != succeeded && inst != nil && inst.Kind == state.Node && inst.State == workflow.Started {
+			left[inst.ID] = true
+		}
+	}
+	return left, nil
 }
 
 // comparing evaluates values of the old and of the new template: both over the

@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -284,5 +285,93 @@ func TestUpdateRecordsTypes(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, types())
 		requireDeployed(t, e, "x")
+	})
+}
+
+// Nodes that an update which failed has not reached are still of the template
+// before it. The next update and the next deploy do not take them for new.
+func TestUpdateAfterFailedUpdate(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		fail := "b_0.delete"
+		driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+			if op.Instance+"."+op.Name == fail {
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+		ctx := t.Context()
+		sized := func(a, b int) executor.Request {
+			yaml, _, _ := strings.Cut(updated, "topology_template:")
+			return executor.Request{Deployment: "x", Archive: template(t, yaml+fmt.Sprintf(`topology_template:
+  node_templates:
+    a: { type: Thing, properties: { size: %d } }
+    b: { type: Thing, properties: { size: %d } }
+`, a, b))}
+		}
+		_, err := e.Deploy(ctx, sized(1, 1))
+		require.NoError(t, err)
+		_, err = e.Update(ctx, sized(2, 2))
+		require.ErrorContains(t, err, "broken")
+		require.NotContains(t, driver.seen(), "a_0.delete")
+
+		refused := map[string]func() error{
+			"update":      func() error { _, err := e.Update(ctx, sized(2, 3)); return err },
+			"plan update": func() error { _, _, err := e.PlanUpdate(ctx, sized(2, 3)); return err },
+			"deploy":      func() error { _, err := e.Deploy(ctx, sized(2, 2)); return err },
+			"plan deploy": func() error { _, err := e.PlanDeploy(ctx, sized(2, 2)); return err },
+		}
+		for name, call := range refused {
+			err := call()
+			require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err), name)
+			require.ErrorContains(t, err, "a_0", name)
+		}
+		fail = ""
+		_, err = e.Resume(ctx, "x", executor.Options{})
+		require.NoError(t, err)
+		require.Contains(t, driver.seen(), "a_0.delete")
+		requireDeployed(t, e, "x")
+
+		// One that redoes the node may follow, such as the way back.
+		fail = "b_0.delete"
+		_, err = e.Update(ctx, sized(3, 3))
+		require.ErrorContains(t, err, "broken")
+		fail = ""
+		_, err = e.Update(ctx, sized(2, 2))
+		require.NoError(t, err)
+		requireDeployed(t, e, "x")
+	})
+}
+
+// A workflow that runs after an update which failed does not make the update
+// forgotten: what is left of the old template is still undeployed.
+func TestWorkflowAfterFailedUpdate(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, store state.Store) {
+		fail := "gone_0.delete"
+		driver := &script{do: func(_ context.Context, op *executor.Operation) (map[string]any, error) {
+			if op.Instance+"."+op.Name == fail {
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1, Keep: executor.Retention{Runs: 1}})
+		ctx := t.Context()
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+		require.NoError(t, err)
+		next := strings.Replace(updated, "    gone: { type: Thing }\n", "", 1)
+		next += "  workflows: { again: { steps: { one: { target: alone, activities: [ call_operation: Standard.create ] } } } }\n"
+		_, err = e.Update(ctx, executor.Request{Deployment: "x", Archive: template(t, next)})
+		require.ErrorContains(t, err, "broken")
+		fail = ""
+		_, err = e.RunWorkflow(ctx, "x", "again", nil, executor.Options{})
+		require.NoError(t, err)
+		_, err = e.Undeploy(ctx, "x", executor.Options{})
+		require.NoError(t, err)
+		require.Equal(t, 2, strings.Count(strings.Join(driver.seen(), " "), "gone_0.delete"))
+		instances, err := store.Instances(ctx, "x")
+		require.NoError(t, err)
+		require.Empty(t, instances)
 	})
 }
