@@ -2,10 +2,12 @@ package ssh_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-a4fd30b5/orchestrator/drivers/internal/script"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
@@ -191,6 +194,83 @@ func TestHostOutOfReach(t *testing.T) {
 	}, 30*time.Second, 20*time.Millisecond)
 	require.Equal(t, executor.Failed, all[0].State)
 	require.ErrorContains(t, all[0].Err, "exit code 7: the ***")
+}
+
+// Another process that takes the operation up again has its handle and the
+// operation: where the blueprint gives the key, it is in the latter only.
+func TestResumeKnowsTheKeyOfTheBlueprint(t *testing.T) {
+	b := newBench(t, func(c *ssh.Config) {
+		c.Reconnect = time.Millisecond
+		c.Transport.KeyFiles = []string{"/nonexistent"}
+	})
+	op := b.operation("echo x > \"$dir/started\"\n" + waitForGo + "echo \"the s3cr3t-w0rd\" >&2\nexit 7\n")
+	op.Secrets = []string{"s3cr3t-w0rd"}
+	op.Host.Identity = readFile(t, b.server.KeyFile)
+	ended := b.start(t.Context(), op)
+	b.await("started")
+	b.wire.cut(true)
+	s := <-ended
+	require.Equal(t, executor.Running, s.State)
+	b.wire.cut(false)
+
+	other := open(t, b.config)
+	other.Resume(op, s.Handle)
+	all, err := other.Poll(t.Context(), []executor.Handle{s.Handle})
+	require.NoError(t, err)
+	require.Equal(t, []executor.Status{{Handle: s.Handle, State: executor.Running}}, all)
+	b.touch("go")
+	require.Eventually(t, func() bool {
+		all, err = other.Poll(t.Context(), []executor.Handle{s.Handle})
+		require.NoError(t, err)
+		return all[0].State != executor.Running
+	}, 30*time.Second, 20*time.Millisecond)
+	require.ErrorContains(t, all[0].Err, "exit code 7: the ***")
+}
+
+// A host that does not answer does not keep those behind it from being asked.
+func TestPollBesideDeadHost(t *testing.T) {
+	b := newBench(t, func(c *ssh.Config) { c.Reconnect = time.Millisecond })
+	op := b.operation("echo x > \"$dir/started\"\n" + waitForGo)
+	ended := b.start(t.Context(), op)
+	b.await("started")
+	b.wire.cut(true)
+	s := <-ended
+	b.wire.cut(false)
+	defer b.touch("go")
+
+	c := b.config
+	c.Transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "192.0.2.") {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return b.wire.dial(ctx, network, address)
+	}
+	var handles []executor.Handle
+	for _, dead := range []string{"192.0.2.1", "192.0.2.2"} {
+		handles = append(handles, executor.Handle{Operation: dead,
+			Data: json.RawMessage(`{"address":"` + dead + `","dir":"/x","script":"x"}`)})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	all, err := open(t, c).Poll(ctx, append(handles, s.Handle))
+	require.Error(t, err)
+	require.Equal(t, []executor.Status{{Handle: s.Handle, State: executor.Running}}, all)
+}
+
+// A script whose process number cannot be written, as on a full disk, is not
+// run: it could neither be found again nor stopped.
+func TestNoRunWithoutTrace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "work"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "pid.new"), 0o700)) // nothing can be written to it
+	job := &script.Job{Command: []string{"touch", filepath.Join(dir, "ran")}}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "run"), ssh.RunProgram(dir, job, nil, false), 0o600))
+	require.NoError(t, exec.Command("sh", filepath.Join(dir, "run")).Run())
+	require.NoFileExists(t, filepath.Join(dir, "ran"))
+	require.Equal(t, "126\n", readFile(t, filepath.Join(dir, "exit")))
+	require.Contains(t, readFile(t, filepath.Join(dir, "stderr")), "cannot write to "+dir)
 }
 
 func TestCancelByHandle(t *testing.T) {

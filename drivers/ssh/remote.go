@@ -185,7 +185,9 @@ func (r *remote) run(ctx context.Context) (executor.Status, error) {
 		res, began, err := f.follow(ctx, program)
 		switch {
 		case err == nil && program == attachProgram && res.state == stateNone:
-			// The connection broke before the script was launched.
+			// The connection broke before the script was launched, and what is
+			// still on its way must not launch it any more.
+			r.giveUp(ctx)
 			return executor.Status{}, executor.MarkRetryable(errs.New(errs.Unavailable, "run", r.op.Primary.Path,
 				"the connection to %s broke before it began", r.host.String()))
 		case err == nil && res.state == stateRunning: // it left the session that waited for it
@@ -216,6 +218,20 @@ func (r *remote) run(ctx context.Context) (executor.Status, error) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// giveUp marks the folder of a script that was not launched as canceled, which a
+// late launch looks for, and has it removed.
+func (r *remote) giveUp(ctx context.Context) {
+	client, err := r.driver.pool.Get(ctx, r.host)
+	if err == nil {
+		defer client.Release()
+		err = r.driver.cancel(ctx, client, r.dir)
+	}
+	if err != nil {
+		r.driver.config.Logger.Warn("cannot give up a script that was not launched", "operation", r.op.ID, "host", r.host.String(), "error", err)
+	}
+	r.driver.discard(r.host, r.dir)
 }
 
 // outcome makes a Status of how the script ended.

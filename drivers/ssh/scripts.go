@@ -144,8 +144,9 @@ func runProgram(dir string, job *script.Job, env []string, keep bool) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "dir=%s\n", transport.Quote(dir))
 	b.WriteString(`trap : TERM INT HUP # it tells how the script ended, whatever the group is sent
-echo $$ >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
-if [ ! -e "$dir/canceled" ]; then
+if ! { echo $$ >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"; } 2>/dev/null; then
+code=126 # the disk is full: nobody could find the script again, so it must not run
+elif [ ! -e "$dir/canceled" ]; then
 (
 	trap - TERM INT HUP
 	umask 022
@@ -163,7 +164,9 @@ fi
 	if !keep {
 		b.WriteString(`rm -rf -- "$dir/work" "$dir/run" "$dir/inputs.json"` + "\n")
 	}
-	b.WriteString(`echo "${code:-143}" >"$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"` + "\n")
+	b.WriteString(`[ -e "$dir/pid" ] || echo "cannot write to $dir" >>"$dir/stderr"
+echo "${code:-143}" >"$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"
+`)
 	return b.Bytes()
 }
 

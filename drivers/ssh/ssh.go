@@ -3,11 +3,13 @@ package ssh
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/internal/script"
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
@@ -118,8 +120,8 @@ type known struct {
 }
 
 // lookUp returns how to reach the operation's host, and its secrets. In a
-// process that has not seen the operation, an identity or password of its own is
-// not known: the configured ones are used.
+// process that was not told of the operation (Start, Recover, Resume), an identity
+// or password of its own is not known: the configured ones are used.
 func (d *Driver) lookUp(operation string, h handle) known {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,21 +206,35 @@ func (d *Driver) Recover(ctx context.Context, op *executor.Operation) (executor.
 	return d.ended(ctx, op.ID, known{host, script.Redactor(op.Secrets)}, h)
 }
 
+// Resume implements executor.Resumer: the operation has what its handle does not
+// hold of how to reach its host.
+func (d *Driver) Resume(op *executor.Operation, h executor.Handle) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[h.Operation] = known{d.config.Resolve(op.Host), script.Redactor(op.Secrets)}
+}
+
+// asked is how many hosts Poll asks at the same time.
+const asked = 32
+
 // Poll asks each host once for all its operations. Those of a host that does
-// not answer are left out.
+// not answer are left out; the others do not wait for their turn behind it.
 func (d *Driver) Poll(ctx context.Context, handles []executor.Handle) ([]executor.Status, error) {
-	var statuses []executor.Status
-	for _, group := range d.group(handles) {
-		found, err := d.pollHost(ctx, group)
-		if err != nil {
-			if ctx.Err() != nil {
-				return statuses, err
+	groups := d.group(handles)
+	found := make([][]executor.Status, len(groups))
+	var asking errgroup.Group
+	asking.SetLimit(asked)
+	for i, group := range groups {
+		asking.Go(func() (err error) {
+			if found[i], err = d.pollHost(ctx, group); err != nil && ctx.Err() == nil {
+				d.config.Logger.Warn("cannot ask after operations", "host", group.host.String(), "error", err)
+				return nil
 			}
-			d.config.Logger.Warn("cannot ask after operations", "host", group.host.String(), "error", err)
-		}
-		statuses = append(statuses, found...)
+			return err
+		})
 	}
-	return statuses, nil
+	err := asking.Wait()
+	return slices.Concat(found...), err
 }
 
 // Cancel stops a running operation: SIGTERM to its process group, and SIGKILL
@@ -261,6 +277,7 @@ func (d *Driver) Close() error {
 var (
 	_ executor.Driver    = (*Driver)(nil)
 	_ executor.Forgetter = (*Driver)(nil)
+	_ executor.Resumer   = (*Driver)(nil)
 )
 
 // lost is the error of an operation that nobody can tell the end of.
