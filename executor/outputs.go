@@ -202,6 +202,9 @@ func (r *run) setPath(c *call, inst *instance, m *tosca.OutputMapping, value any
 		if err != nil {
 			return err
 		}
+		if whole == nil && node != nil && listAttribute(node, capability, attribute) {
+			whole = []any{}
+		}
 		if value, err = put(clone(whole), path[1:], value); err != nil {
 			return err
 		}
@@ -246,6 +249,16 @@ func putEntry(list []any, keys []string, value any) (any, error) {
 		return nil, err
 	}
 	return list, nil
+}
+
+// listAttribute tells whether an attribute of a node, or of a capability of it,
+// is a list.
+func listAttribute(n *tosca.NodeTemplate, capability, name string) bool {
+	def := n.Type.Attribute(name)
+	if c := n.Capability(capability); c != nil && c.Type != nil {
+		def = c.Type.Attribute(name)
+	}
+	return def != nil && def.Schema != nil && def.Schema.Type.IsA("list")
 }
 
 // ownAttribute gives a value that the template does not declare as an output to

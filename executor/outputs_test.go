@@ -83,6 +83,48 @@ func TestOutputsOfOperations(t *testing.T) {
 	})
 }
 
+const returning20 = `
+tosca_definitions_version: tosca_2_0
+artifact_types: { Sh: { file_ext: [ sh ] } }
+interface_types: { Run: { operations: { create: { outputs: { a: { type: string }, b: { type: string }, c: { type: string } } } } } }
+capability_types: { Place: { attributes: { taken: { type: string } } } }
+relationship_types: { On: {} }
+node_types:
+  N:
+    attributes: { plain: { type: string }, list: { type: list, entry_schema: string } }
+    capabilities: { host: Place }
+    requirements: [ host: { capability: Place, relationship: On } ]
+    interfaces: { Standard: { type: Run, operations: { create: { implementation: do.sh, outputs: { a: [ SELF, plain ] } } } } }
+service_template:
+  node_templates:
+    m: { type: N, interfaces: { Standard: { operations: { create: { outputs: { b: [ SELF, list, 0 ] } } } } } }
+    n: { type: N, requirements: [ host: m ], interfaces: { Standard: { operations: { create: { outputs: { b: [ SELF, list, 0 ], c: [ SELF, CAPABILITY, host, taken ] } } } } } }
+  outputs:
+    plain: { value: { $get_attribute: [ n, plain ] } }
+    list: { value: { $get_attribute: [ n, list ] } }
+    own: { value: { $get_attribute: [ n, CAPABILITY, host, taken ] } }
+    host: { value: { $get_attribute: [ m, CAPABILITY, host, taken ] } }
+`
+
+// A path of TOSCA 2.0 says that a capability is meant, where a requirement has
+// the same name, and an index makes a list. What the type maps stays mapped.
+func TestOutputsByPaths(t *testing.T) {
+	t.Parallel()
+	driver := &script{do: returns(map[string]map[string]any{
+		"m_0.create": {"a": "1", "b": "2"}, "n_0.create": {"a": "3", "b": "4", "c": "5"},
+	})}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, returning20)})
+	require.NoError(t, err)
+	outputs, err := e.Outputs(t.Context(), "x")
+	require.NoError(t, err)
+	values := map[string]any{}
+	for _, o := range outputs {
+		values[o.Name] = o.Value
+	}
+	require.Equal(t, map[string]any{"plain": "3", "list": []any{"4"}, "own": "5", "host": nil}, values)
+}
+
 func TestMissingOutput(t *testing.T) {
 	t.Parallel()
 	driver := &script{do: returns(map[string]map[string]any{"web_0.create": {"first": "x"}})}

@@ -70,7 +70,7 @@ var sections = map[string]struct{ v2, v13 string }{
 	codeEscape:               {"6.8.1", "3.6.8"},
 	codePolicyValue:          {"16.4", "3.8.6"},
 	codeRemoteImport:         {"6.8.1", "3.6.8"},
-	codeNameClash:            {"10.3", "4.4"},
+	codeNameClash:            {"", "4.4"},
 	codeReservedName:         {"9.1", "3.3"},
 	codeShadowedType:         {"6.8.4", "3.6.8"},
 	codeShortRequirement:     {"8.4", ""},

@@ -28,9 +28,9 @@ func (r *typeResolver) nodeType(d *document, n *yamlx.Node, x *NodeType) {
 }
 
 // nameClashes warns where a type makes a requirement and a capability of one
-// name, unless it inherits them.
+// name, unless it inherits them. The paths of TOSCA 2.0 tell which one is meant.
 func (d *document) nameClashes(n *yamlx.Node, x, parent *NodeType) {
-	if len(x.Requirements) == 0 || n.Get("requirements") == nil && n.Get("capabilities") == nil {
+	if d.v.v2() || len(x.Requirements) == 0 || n.Get("requirements") == nil && n.Get("capabilities") == nil {
 		return
 	}
 	caps := make(map[string]*CapabilityDefinition, len(x.Capabilities))
