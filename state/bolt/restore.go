@@ -11,13 +11,6 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A part of a deployment that is restored in one transaction: about so many
-// records or bytes.
-const (
-	restoreRecords = 5000
-	restoreBytes   = 4 << 20
-)
-
 const opRestore = "restore deployment"
 
 // Restore implements state.Store. The records are written in parts, to a
@@ -38,57 +31,52 @@ type restoring struct {
 	s      *Store
 	id     string
 	check  *ledger.Restore
-	number uint64 // 0 before the first part is written
-	part   []ledger.Restored
-	size   int
+	number uint64 // 0 before begin
 }
 
 func (r *restoring) run(ctx context.Context, records iter.Seq2[*state.Record, error]) error {
-	if err := r.write(ctx); err != nil { // to know early if there is one
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
-	err := r.check.Each(records, func(v ledger.Restored) error {
-		r.part = append(r.part, v)
-		r.size += v.Size()
-		if len(r.part) < restoreRecords && r.size < restoreBytes {
-			return nil
-		}
-		return r.write(ctx)
-	})
+	err := r.check.Parts(records, func(part []ledger.Restored) error { return r.write(ctx, part) })
 	if err != nil {
-		return err
-	}
-	if err := r.write(ctx); err != nil {
 		return err
 	}
 	return r.finish(ctx)
 }
 
-// write writes a part.
-func (r *restoring) write(ctx context.Context) error {
-	number := r.number
+// begin takes a number, unless there is such a deployment.
+func (r *restoring) begin(ctx context.Context) error {
+	var number uint64
 	err := r.s.write(ctx, opRestore, r.id, func(t *tx) (err error) {
 		if t.Bucket(deploymentsBucket).Bucket([]byte(r.id)) != nil {
 			return ledger.Exists(r.id)
 		}
-		if r.number == 0 {
-			if number, err = t.number(); err != nil {
-				return err
-			}
-			b, err := t.Bucket(restoresBucket).CreateBucket(seqKey(number))
-			if err != nil {
-				return err
-			}
-			_, err = addDeployment(b, r.id)
+		if number, err = t.number(); err != nil {
 			return err
 		}
-		t.wrote = true
-		return writeRestored(t.Bucket(restoresBucket).Bucket(seqKey(number)).Bucket([]byte(r.id)), r.part)
+		b, err := t.Bucket(restoresBucket).CreateBucket(seqKey(number))
+		if err != nil {
+			return err
+		}
+		_, err = addDeployment(b, r.id)
+		return err
 	})
 	if err == nil {
-		r.number, r.part, r.size = number, r.part[:0], 0
+		r.number = number
 	}
 	return err
+}
+
+// write writes a part.
+func (r *restoring) write(ctx context.Context, part []ledger.Restored) error {
+	return r.s.write(ctx, opRestore, r.id, func(t *tx) error {
+		if t.Bucket(deploymentsBucket).Bucket([]byte(r.id)) != nil {
+			return ledger.Exists(r.id)
+		}
+		t.wrote = true
+		return writeRestored(t.Bucket(restoresBucket).Bucket(seqKey(r.number)).Bucket([]byte(r.id)), part)
+	})
 }
 
 // writeRestored writes records to the bucket of a deployment.

@@ -13,13 +13,6 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/state/internal/ledger"
 )
 
-// A part of a deployment that is restored in one transaction: about so many
-// records or bytes.
-const (
-	restoreRecords = 5000
-	restoreBytes   = 4 << 20
-)
-
 const opRestore = "restore deployment"
 
 // Restore implements state.Store. The records are written in parts, under a
@@ -45,26 +38,14 @@ type restoring struct {
 	id     string
 	check  *ledger.Restore
 	number int64
-	part   []ledger.Restored
-	size   int
 }
 
 func (r *restoring) run(ctx context.Context, records iter.Seq2[*state.Record, error]) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
-	err := r.check.Each(records, func(v ledger.Restored) error {
-		r.part = append(r.part, v)
-		r.size += v.Size()
-		if len(r.part) < restoreRecords && r.size < restoreBytes {
-			return nil
-		}
-		return r.write(ctx)
-	})
+	err := r.check.Parts(records, func(part []ledger.Restored) error { return r.write(ctx, part) })
 	if err != nil {
-		return err
-	}
-	if err := r.write(ctx); err != nil {
 		return err
 	}
 	return r.finish(ctx)
@@ -107,17 +88,16 @@ const restorePart = `
 	SELECT number FROM u`
 
 // write writes a part.
-func (r *restoring) write(ctx context.Context) error {
+func (r *restoring) write(ctx context.Context, part []ledger.Restored) error {
 	s := r.s
 	if err := s.usable(ctx, opRestore, r.id); err != nil {
 		return err
 	}
-	args, err := columnsOf(r.part)
+	args, err := columnsOf(part)
 	if err != nil {
 		return errs.Wrap(err, opRestore, r.id)
 	}
 	err = s.pool.QueryRow(ctx, s.sql(restorePart), append([]any{s.now(), r.number}, args...)...).Scan(&r.number)
-	r.part, r.size = r.part[:0], 0
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.lost()
 	}

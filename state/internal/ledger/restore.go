@@ -44,8 +44,18 @@ func (r Restored) Size() int {
 	return n
 }
 
-// Each checks and encodes all records, one after the other, and that none is missing.
-func (r *Restore) Each(records iter.Seq2[*state.Record, error], take func(Restored) error) error {
+// A part of a deployment that is restored in one transaction: about so many
+// records or bytes.
+const (
+	partRecords = 5000
+	partBytes   = 4 << 20
+)
+
+// Parts checks and encodes all records, and that none is missing, and hands them
+// over in parts. write must not keep a part.
+func (r *Restore) Parts(records iter.Seq2[*state.Record, error], write func(part []Restored) error) error {
+	var part []Restored
+	size := 0
 	for rec, err := range records {
 		if err != nil {
 			return errs.Wrap(err, restore, r.d.ID)
@@ -54,11 +64,20 @@ func (r *Restore) Each(records iter.Seq2[*state.Record, error], take func(Restor
 		if err != nil {
 			return err
 		}
-		if err := take(v); err != nil {
+		part = append(part, v)
+		size += v.Size()
+		if len(part) < partRecords && size < partBytes {
+			continue
+		}
+		if err := write(part); err != nil {
 			return err
 		}
+		part, size = part[:0], 0
 	}
-	return r.End()
+	if err := r.End(); err != nil || len(part) == 0 {
+		return err
+	}
+	return write(part)
 }
 
 // NewRestore checks a deployment; InvalidArgument.
