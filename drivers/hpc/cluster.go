@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -59,6 +60,9 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	v := &values{r: node}
 	p := place{Login: v.flag("login_shell"), Kind: v.text("workload_manager"), Service: v.text("endpoint"), WorkDir: v.text("work_directory"),
 		Env: v.environment("environment"), Jump: v.text("jump_host")}
+	if strings.ContainsFunc(p.WorkDir, unicode.IsControl) { // paths stand in lines
+		v.fail("work_directory", "%q has a control character", p.WorkDir)
+	}
 	if v.err != nil {
 		return place{}, v.err
 	}

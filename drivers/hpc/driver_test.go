@@ -169,6 +169,7 @@ func TestBadProperties(t *testing.T) {
 		"it is neither true nor false":   nil,
 		"is no number between 1 and 100": {"command": "date", "retry_memory_factor": 0.5},
 		`"tomorrow" is no time`:          {"command": "date", "begin": "tomorrow"},
+		"there is no memory to multiply": {"command": "date", "retry_memory_factor": 1.5},
 	} {
 		if properties == nil {
 			properties, want = map[string]any{"command": "date", "hold": "maybe"}, "maybe is neither true nor false"
@@ -177,7 +178,19 @@ func TestBadProperties(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.Equal(t, executor.InvalidArgument, executor.CodeOf(err), want)
 	}
+	op := f.operation("op-1", map[string]any{"command": "date"})
+	op.Hosts[0].Properties["work_directory"] = "/a\nb"
+	_, err := f.Start(t.Context(), op)
+	require.ErrorContains(t, err, "has a control character")
 	require.Empty(t, f.specs)
+}
+
+// Whoever names an address is told of the end.
+func TestMail(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.start(t, map[string]any{"command": "date", "mail": "me@example.org"})
+	require.Equal(t, []string{"end", "fail"}, f.specs[0].MailOn)
 }
 
 // Each way to end becomes a state, an error that says what to do, and whether it

@@ -77,6 +77,12 @@ func jobOf(op *executor.Operation) (*job, error) {
 		s.Name = op.Instance
 	}
 	s.Name = strings.Trim(notInName.ReplaceAllString(s.Name, "-"), "-.")
+	if s.Mail != "" && len(s.MailOn) == 0 {
+		s.MailOn = []string{"end", "fail"}
+	}
+	if j.factor > 1 && s.Memory == 0 && s.MemoryPerCPU == 0 {
+		v.fail("retry_memory_factor", "there is no memory to multiply: give memory or memory_per_cpu")
+	}
 	v.array(s)
 	v.container(s)
 	v.dependencies(s)

@@ -38,12 +38,16 @@ type source struct {
 // the end.
 func (d *Driver) stageIn(ctx context.Context, c *cluster, op *executor.Operation, j *job) error {
 	var all []source
+	var empty []string
 	for _, t := range j.in {
-		found, err := d.sources(op, t, c.dir(op))
+		found, folders, err := d.sources(op, t, c.dir(op))
 		if err != nil {
 			return err
 		}
-		all = append(all, found...)
+		all, empty = append(all, found...), append(empty, folders...)
+	}
+	if err := c.makeFolders(ctx, empty); err != nil {
+		return err
 	}
 	if len(all) == 0 {
 		return nil
@@ -70,32 +74,52 @@ func (d *Driver) stageIn(ctx context.Context, c *cluster, op *executor.Operation
 	return c.verify(ctx, all)
 }
 
-// sources finds the files of a transfer.
-func (d *Driver) sources(op *executor.Operation, t Transfer, dir string) ([]source, error) {
+// makeFolders makes folders that no file is copied to.
+func (c *cluster) makeFolders(ctx context.Context, folders []string) error {
+	if len(folders) == 0 {
+		return nil
+	}
+	r, err := c.shell.Run(ctx, Command{Args: []string{"xargs", "-0", "mkdir", "-p", "--"}, Stdin: []byte(strings.Join(folders, "\x00"))})
+	if err == nil && r.Code != 0 {
+		err = errs.New(errs.FailedPrecondition, "make the folders on", c.shell.Name(), "%s", words(r))
+	}
+	return err
+}
+
+// sources finds the files of a transfer, and the folders without any.
+func (d *Driver) sources(op *executor.Operation, t Transfer, dir string) (found []source, empty []string, err error) {
 	files, name := op.Files, inArchive(op, t.Source)
 	if local, ok := strings.CutPrefix(t.Source, "file:"); ok {
 		if d.config.Sources == "" {
-			return nil, &errs.Error{Code: errs.PermissionDenied, Op: "stage in", Subject: t.Source,
+			return nil, nil, &errs.Error{Code: errs.PermissionDenied, Op: "stage in", Subject: t.Source,
 				Err: fmt.Errorf("files of this machine are not allowed"), Hint: "Config.Sources names the folder that may be copied from"}
 		}
 		files, name = os.DirFS(d.config.Sources), path.Clean(strings.TrimPrefix(local, "/"))
 		resolved, err := filepath.EvalSymlinks(filepath.Join(d.config.Sources, filepath.FromSlash(name)))
 		root, rootErr := filepath.EvalSymlinks(d.config.Sources)
 		if rel, relErr := filepath.Rel(root, resolved); err == nil && (rootErr != nil || relErr != nil || !filepath.IsLocal(rel)) {
-			return nil, errs.New(errs.PermissionDenied, "stage in", t.Source, "it lies outside of %s", d.config.Sources)
+			return nil, nil, errs.New(errs.PermissionDenied, "stage in", t.Source, "it lies outside of %s", d.config.Sources)
 		}
 	}
 	if files == nil || !fs.ValidPath(name) {
-		return nil, errs.New(errs.InvalidArgument, "stage in", t.Source, "it is no path in the archive")
+		return nil, nil, errs.New(errs.InvalidArgument, "stage in", t.Source, "it is no path in the archive")
 	}
 	target := t.Target
 	if target == "" {
 		target = path.Base(name)
 	}
-	var found []source
-	err := fs.WalkDir(files, name, func(p string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+	place := func(p string) string {
+		return path.Join(dir, target, strings.TrimPrefix(strings.TrimPrefix(p, name), "/"))
+	}
+	err = fs.WalkDir(files, name, func(p string, e fs.DirEntry, err error) error {
+		if err != nil {
 			return err
+		}
+		if e.IsDir() {
+			if inside, err := fs.ReadDir(files, p); err == nil && len(inside) == 0 {
+				empty = append(empty, place(p))
+			}
+			return nil
 		}
 		info, err := fs.Stat(files, p)
 		if err != nil {
@@ -108,15 +132,14 @@ func (d *Driver) sources(op *executor.Operation, t Transfer, dir string) ([]sour
 		if info.Mode()&0o111 != 0 {
 			mode = 0o755
 		}
-		to := path.Join(dir, target, strings.TrimPrefix(strings.TrimPrefix(p, name), "/"))
-		found = append(found, source{files: files, name: p, target: to, size: info.Size(), mode: mode})
+		found = append(found, source{files: files, name: p, target: place(p), size: info.Size(), mode: mode})
 		return nil
 	})
 	if err != nil {
-		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "stage in", Subject: t.Source, Err: err,
+		return nil, nil, &errs.Error{Code: errs.InvalidArgument, Op: "stage in", Subject: t.Source, Err: err,
 			Hint: "declare it as an artifact of the node: only those are kept with the deployment"}
 	}
-	return found, nil
+	return found, empty, nil
 }
 
 // sum is the size and SHA-256 of a file on a cluster; the zero value for none.
@@ -208,14 +231,14 @@ func (c *cluster) verify(ctx context.Context, all []source) error {
 
 // resultsProgram expands patterns in a folder, which the shell does without
 // running anything in them, and prints files: size, SHA-256 and path, each ended
-// by a byte of value 0. What links lead to counts as what is there.
+// by a byte of value 0. A link to a file counts as that file.
 const resultsProgram = `cd -- "$1" || exit 1
 shift
 IFS=
 for pattern; do
 	for name in $pattern; do
 		[ -e "$name" ] || continue
-		find -L "./$name" -type f -exec sh -c 'for file; do printf "%s %s %s\0" "$(wc -c <"$file" | tr -d " ")" "$(sha256sum <"$file" | cut -d " " -f 1)" "$file"; done' sh {} +
+		find -H "./$name" \( -type f -o -type l \) -exec sh -c 'for file; do [ ! -f "$file" ] || printf "%s %s %s\0" "$(wc -c <"$file" | tr -d " ")" "$(sha256sum <"$file" | cut -d " " -f 1)" "$file"; done' sh {} +
 	done
 done`
 
