@@ -40,3 +40,11 @@ type Manager interface {
 	Queues(ctx context.Context) ([]*Queue, error)
 	Nodes(ctx context.Context) ([]*Node, error)
 }
+
+// Drainer is a Manager that takes nodes out of service, for those who may: Slurm's.
+type Drainer interface {
+	// Drain lets nodes start no more jobs, for a reason that the manager shows;
+	// those that run go on. Undrain undoes it.
+	Drain(ctx context.Context, reason string, nodes ...string) error
+	Undrain(ctx context.Context, nodes ...string) error
+}

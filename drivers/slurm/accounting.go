@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func parseAccounting(text string) []entry {
 			}
 			continue
 		}
-		array, indexes, _ := strings.Cut(id, "_")
+		array, indexes, _ := strings.Cut(component(id), "_")
 		if !jobID.MatchString(array) {
 			continue
 		}
@@ -40,6 +41,16 @@ func parseAccounting(text string) []entry {
 		e.settle()
 	}
 	return all
+}
+
+// component is the ID of a job that is part of another one: a heterogeneous job's
+// first part has that job's ID, and "17+2" is 19. Other IDs are left as they are.
+func component(id string) string {
+	whole, part, found := strings.Cut(id, "+")
+	if first := count(whole); found && first > 0 {
+		return strconv.Itoa(first + count(part))
+	}
+	return id
 }
 
 func accounted(id string, f []string) *hpc.Job {
@@ -95,16 +106,24 @@ func (m *Manager) account(ctx context.Context, ids []string) (entries []entry, w
 	if len(ids) == 0 {
 		return nil, ""
 	}
-	if m.mayAccount() {
-		said, err := m.sacct(ctx, "-a", "-j", strings.Join(ids, ","), "-o", strings.Join(accountingFields, ","))
-		if err == nil {
-			return parseAccounting(said), ""
+	for _, some := range batches(ids) {
+		var said string
+		err := errSilent
+		if m.mayAccount() {
+			said, err = m.sacct(ctx, "-a", "-j", some, "-o", strings.Join(accountingFields, ","))
 		}
+		if err != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return nil, m.whyNot
+		}
+		entries = append(entries, parseAccounting(said)...)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return nil, m.whyNot
+	return entries, ""
 }
+
+// errSilent tells that the accounting is left alone.
+var errSilent = errors.New("the accounting is not asked for a while")
 
 // sacct runs sacct(1) without heading. Its first error silences
 // the accounting for a while.

@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
@@ -125,4 +126,37 @@ func (m *Manager) control(ctx context.Context, verb string, ids []string) error 
 		}
 	}
 	return refused(verb, subject, said)
+}
+
+// nodeName matches the name of a node.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// Drain lets nodes start no more jobs (scontrol update), which takes an operator
+// of the cluster. Those that run go on.
+func (m *Manager) Drain(ctx context.Context, reason string, nodes ...string) error {
+	if strings.TrimSpace(reason) == "" {
+		return errs.New(errs.InvalidArgument, "drain", "node "+strings.Join(nodes, ", "), "Slurm asks for a reason")
+	}
+	return m.setNodes(ctx, "drain", nodes, "state=drain", "reason="+oneLine(reason))
+}
+
+// Undrain undoes Drain, and brings nodes back that are down.
+func (m *Manager) Undrain(ctx context.Context, nodes ...string) error {
+	return m.setNodes(ctx, "undrain", nodes, "state=resume")
+}
+
+func (m *Manager) setNodes(ctx context.Context, verb string, nodes []string, settings ...string) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	for _, name := range nodes {
+		if !nodeName.MatchString(name) {
+			return errs.New(errs.NotFound, verb, "node "+name, "that is no name of a node")
+		}
+	}
+	said, err := m.run(ctx, "", append([]string{"scontrol", "update", "nodename=" + strings.Join(nodes, ",")}, settings...)...)
+	if err != nil || said.code == 0 {
+		return err
+	}
+	return refused(verb, "node "+strings.Join(nodes, ", "), said)
 }

@@ -31,11 +31,33 @@ func (m *Manager) Jobs(ctx context.Context, ids []string) ([]*hpc.Job, error) {
 	if len(wanted) == 0 {
 		return nil, nil
 	}
-	queued, err := m.queue(ctx, "-j", strings.Join(wanted, ","))
-	if err != nil {
-		return nil, err
+	var queued []entry
+	for _, some := range batches(wanted) {
+		entries, err := m.queue(ctx, "-j", some)
+		if err != nil {
+			return nil, err
+		}
+		queued = append(queued, entries...)
 	}
 	return pick(m.complete(ctx, wanted, queued), ids), nil
+}
+
+// longest is how long a list of IDs may be: Linux takes 128 KiB in one argument.
+const longest = 64 << 10
+
+// batches joins IDs to as few lists as commands take.
+func batches(ids []string) []string {
+	var all []string
+	for len(ids) > 0 {
+		n, size := 0, 0
+		for n < len(ids) && size+len(ids[n]) < longest {
+			size += len(ids[n]) + 1
+			n++
+		}
+		all = append(all, strings.Join(ids[:n], ","))
+		ids = ids[n:]
+	}
+	return all
 }
 
 // complete adds to what the queue says what the accounting says. Where that does

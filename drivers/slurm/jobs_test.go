@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,8 +208,56 @@ func TestArguments(t *testing.T) {
 	args, err = m.arguments(&hpc.JobSpec{Join: true, GPUs: 1}, now)
 	require.NoError(t, err)
 	require.Equal(t, []string{"sbatch", "--parsable", "--output=stdout", "--gres=gpu:1", "--no-requeue"}, args)
-	_, err = m.arguments(&hpc.JobSpec{WorkDir: "relative"}, now)
-	require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))
+	args, err = m.arguments(&hpc.JobSpec{WorkDir: "/a/%j", Stdout: "%x", Stderr: "/b/%j", Array: &hpc.Array{Indexes: "1"}}, now)
+	require.NoError(t, err)
+	require.Equal(t, []string{"--chdir=/a/%j", "--output=/a/%%j/%x.%a", "--error=/b/%j.%a"}, args[2:5], "no pattern in the work directory")
+	for _, dir := range []string{"relative", `/a\b`} {
+		_, err = m.arguments(&hpc.JobSpec{WorkDir: dir}, now)
+		require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))
+	}
+}
+
+// More IDs than fit into one argument are asked after in several queries.
+func TestVeryManyJobs(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	for i := range 20000 {
+		ids = append(ids, fmt.Sprint(10000000+i))
+	}
+	asked := map[string]int{}
+	m, _ := managerOver(t, func(args []string) (hpc.Result, error) {
+		list := args[slices.Index(args, "-j")+1]
+		require.Less(t, len(list), 128<<10)
+		asked[args[0]] += len(strings.Split(list, ","))
+		if args[0] == "squeue" {
+			return refusal("slurm_load_jobs error: Invalid job id specified\n"), nil
+		}
+		return said(accountingLine(list[:8], "COMPLETED", "0:0")), nil
+	})
+	jobs, err := m.Jobs(t.Context(), ids)
+	require.NoError(t, err)
+	require.Len(t, jobs, 3)
+	require.Equal(t, map[string]int{"squeue": 20000, "sacct": 20000}, asked)
+}
+
+// While the accounting does not answer, an array whose earlier tasks may have
+// left the queue has not ended for certain.
+func TestArrayWithoutAnswerOfAccounting(t *testing.T) {
+	t.Parallel()
+	m, _ := managerOver(t, func(args []string) (hpc.Result, error) {
+		if args[0] == "sacct" {
+			return refusal("sacct: error: Problem talking to the database: Connection refused\n"), nil
+		}
+		return said(queueLine("6", "5", "1", "COMPLETED", "None", "0") + queueLine("8", "7", "0", "COMPLETED", "None", "0") +
+			queueLine("7", "7", "1", "RUNNING", "None", "0")), nil
+	})
+	jobs, err := m.Jobs(t.Context(), []string{"5", "7"})
+	require.NoError(t, err)
+	require.Equal(t, hpc.Unknown, jobs[0].State)
+	require.Empty(t, jobs[0].Raw)
+	require.Contains(t, jobs[0].Reason, "tasks may have left the queue")
+	require.Equal(t, hpc.Completed, jobs[0].Tasks[0].State)
+	require.Equal(t, hpc.Running, jobs[1].State)
 }
 
 func TestScripts(t *testing.T) {

@@ -52,7 +52,10 @@ type REST struct {
 	base    string
 }
 
-var _ hpc.Manager = (*REST)(nil)
+var (
+	_ hpc.Manager = (*REST)(nil)
+	_ hpc.Drainer = (*REST)(nil)
+)
 
 // NewREST returns the cluster behind a slurmrestd. It asks nothing yet.
 func NewREST(options RESTOptions) (*REST, error) {
@@ -187,6 +190,9 @@ func (r *REST) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := checkWorkDir(spec); err != nil {
+		return "", err
+	}
 	dependencies, err := dependencyOf(spec)
 	if err != nil {
 		return "", err
@@ -242,10 +248,10 @@ func hasDirectives(script string) bool {
 func (r *REST) properties(spec *hpc.JobSpec, dependencies string) map[string]any {
 	job := map[string]any{
 		"current_working_directory": spec.WorkDir, "requeue": spec.Requeue,
-		"standard_output": absolute(spec.WorkDir, outputOf(spec.Stdout, "stdout", spec.Array != nil)),
+		"standard_output": absolute(spec.WorkDir, outputOf(spec, spec.Stdout, "stdout")),
 	}
 	if !spec.Join {
-		job["standard_error"] = absolute(spec.WorkDir, outputOf(spec.Stderr, "stderr", spec.Array != nil))
+		job["standard_error"] = absolute(spec.WorkDir, outputOf(spec, spec.Stderr, "stderr"))
 	}
 	for name, value := range map[string]string{
 		"name": spec.Name, "comment": spec.Tag, "partition": spec.Queue, "account": spec.Account, "qos": spec.QOS, "reservation": spec.Reservation,
@@ -439,6 +445,16 @@ func (r *REST) Resume(ctx context.Context, ids ...string) error {
 // Requeue queues running jobs anew.
 func (r *REST) Requeue(ctx context.Context, ids ...string) error {
 	return r.byCommand("requeue", func(m *Manager) error { return m.Requeue(ctx, ids...) })
+}
+
+// Drain lets nodes start no more jobs.
+func (r *REST) Drain(ctx context.Context, reason string, nodes ...string) error {
+	return r.byCommand("drain", func(m *Manager) error { return m.Drain(ctx, reason, nodes...) })
+}
+
+// Undrain undoes Drain.
+func (r *REST) Undrain(ctx context.Context, nodes ...string) error {
+	return r.byCommand("undrain", func(m *Manager) error { return m.Undrain(ctx, nodes...) })
 }
 
 func (r *REST) byCommand(verb string, do func(*Manager) error) error {

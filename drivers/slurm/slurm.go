@@ -54,7 +54,10 @@ type Manager struct {
 	whyNot       string
 }
 
-var _ hpc.Manager = (*Manager)(nil)
+var (
+	_ hpc.Manager = (*Manager)(nil)
+	_ hpc.Drainer = (*Manager)(nil)
+)
 
 // New returns the cluster whose commands the shell runs. It runs nothing yet.
 func New(shell hpc.Shell, options *Options) (*Manager, error) {

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,8 +78,8 @@ func parseSubmitted(out string) (string, bool) {
 
 // arguments are sbatch's. Options of the spec come last, so that they count.
 func (m *Manager) arguments(spec *hpc.JobSpec, now time.Time) ([]string, error) {
-	if spec.WorkDir != "" && !path.IsAbs(spec.WorkDir) {
-		return nil, errs.New(errs.InvalidArgument, "submit", subjectOf(spec), "the work directory %q is not an absolute path", spec.WorkDir)
+	if err := checkWorkDir(spec); err != nil {
+		return nil, err
 	}
 	args := []string{"sbatch", "--parsable"}
 	text := func(option, value string) {
@@ -99,9 +100,9 @@ func (m *Manager) arguments(spec *hpc.JobSpec, now time.Time) ([]string, error) 
 	text("--job-name", spec.Name)
 	text("--comment", spec.Tag)
 	text("--chdir", spec.WorkDir)
-	text("--output", outputOf(spec.Stdout, "stdout", spec.Array != nil))
+	text("--output", outputOf(spec, spec.Stdout, "stdout"))
 	if !spec.Join {
-		text("--error", outputOf(spec.Stderr, "stderr", spec.Array != nil))
+		text("--error", outputOf(spec, spec.Stderr, "stderr"))
 	}
 	number("--nodes", spec.Nodes)
 	number("--ntasks", spec.Tasks)
@@ -145,14 +146,28 @@ func (m *Manager) arguments(spec *hpc.JobSpec, now time.Time) ([]string, error) 
 	return append(args, spec.Options...), nil
 }
 
-// outputOf is the file that a job prints to: with the index for tasks of an
-// array. Slurm's patterns in it, such as %j, count: see sbatch(1).
-func outputOf(name, otherwise string, array bool) string {
-	if name == "" {
-		name = otherwise
+// checkWorkDir refuses folders that Slurm cannot print to: it drops backslashes
+// from the paths of what a job prints.
+func checkWorkDir(spec *hpc.JobSpec) error {
+	if spec.WorkDir != "" && !path.IsAbs(spec.WorkDir) {
+		return errs.New(errs.InvalidArgument, "submit", subjectOf(spec), "the work directory %q is not an absolute path", spec.WorkDir)
 	}
-	if array && !strings.Contains(name, "%a") {
+	if strings.Contains(spec.WorkDir, `\`) {
+		return errs.New(errs.InvalidArgument, "submit", subjectOf(spec), "the work directory %q has a backslash, which Slurm does not take", spec.WorkDir)
+	}
+	return nil
+}
+
+// outputOf is the file that a job prints to: with the index for tasks of an
+// array. Slurm's patterns in it, such as %j, count: see sbatch(1). Those in the
+// work directory, which stands in front of it, are none.
+func outputOf(spec *hpc.JobSpec, name, otherwise string) string {
+	name = cmp.Or(name, otherwise)
+	if spec.Array != nil && !strings.Contains(name, "%a") {
 		name += ".%a"
+	}
+	if strings.Contains(spec.WorkDir, "%") {
+		name = absolute(strings.ReplaceAll(spec.WorkDir, "%", "%%"), name)
 	}
 	return name
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -126,6 +128,31 @@ func TestNodeIsLost(t *testing.T) {
 	require.Equal(t, hpc.NodeDown, nodes[1].State)
 	require.NotEmpty(t, nodes[1].Reason)
 	require.NoError(t, cluster.StartNode(t.Context(), "n2"))
+}
+
+// A heterogeneous job is known by its parts, also when only the accounting has it;
+// a work directory may be called as patterns are.
+func TestHeterogeneous(t *testing.T) {
+	long(t, "the controller takes a minute to forget a job")
+	t.Parallel()
+	m, dir := real(t)
+	dir = filepath.Join(dir, "a%j %%x")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	id := submit(t, m, &hpc.JobSpec{Script: "#!/bin/sh\n#SBATCH -n1\n#SBATCH hetjob\n#SBATCH -n2\necho parts; exit 4", WorkDir: dir})
+	require.Equal(t, 4, await(t, m, id, time.Minute, ended).ExitCode)
+	printed, err := os.ReadFile(filepath.Join(dir, "stdout"))
+	require.NoError(t, err)
+	require.Equal(t, "parts\n", string(printed))
+	forgotten(t, lab.Shared(t), id)
+	number, err := strconv.Atoi(id)
+	require.NoError(t, err)
+	jobs, err := m.Jobs(t.Context(), []string{id, strconv.Itoa(number + 1)})
+	require.NoError(t, err)
+	require.Len(t, jobs, 2)
+	for _, j := range jobs {
+		require.Equal(t, hpc.ExitCode, j.Cause)
+		require.Equal(t, 4, j.ExitCode)
+	}
 }
 
 func TestOverSSH(t *testing.T) {
