@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,6 +77,77 @@ func TestCluster(t *testing.T) {
 	require.NotContains(t, errOut, "not-a-token")
 }
 
+// What a task of an array has printed is in a file of its own.
+func TestTasks(t *testing.T) {
+	t.Setenv("SLURM_CONF", slurm.Shared(t).Conf)
+	dir := t.TempDir()
+	out, _ := hpcjob(t, 0, "submit", "--chdir", dir, "--array", "1-2", "--", "sh", "-c", "echo task $SLURM_ARRAY_TASK_ID")
+	id := strings.TrimSpace(out)
+	hpcjob(t, 0, "watch", "--period", "200ms", id)
+	out, _ = hpcjob(t, 0, "logs", id+"_2")
+	require.Equal(t, "task 2\n", out)
+	_, errOut := hpcjob(t, 1, "logs", id)
+	require.Equal(t, "hpcjob: job "+id+" is an array: name a task, such as "+id+"_1\n", errOut)
+
+	file := filepath.Join(t.TempDir(), "a file")
+	out, _ = hpcjob(t, 0, "submit", "--chdir", dir, "--output", file, "--", "echo", "elsewhere")
+	out, _ = hpcjob(t, 0, "logs", "--follow", "--period", "200ms", "--output", file, strings.TrimSpace(out))
+	require.Equal(t, "elsewhere\n", out)
+}
+
+// Nodes are drained and come back, by commands and beside slurmrestd.
+func TestDrain(t *testing.T) {
+	cluster := slurm.Shared(t)
+	t.Setenv("SLURM_CONF", cluster.Conf)
+	for _, where := range [][]string{nil, {"--endpoint", cluster.REST}} {
+		hpcjob(t, 0, append(where, "drain", "--reason", "new disk: state=down", "n3")...)
+		out, _ := hpcjob(t, 0, "nodes")
+		require.Regexp(t, `(?m)^n3 +drained .* new disk: state=down`, out)
+		hpcjob(t, 0, append(where, "undrain", "n3")...)
+		require.Eventually(t, func() bool { // the node reports back first
+			out, _ = hpcjob(t, 0, "nodes")
+			return regexp.MustCompile(`(?m)^n3 +idle `).MatchString(out)
+		}, time.Minute, 200*time.Millisecond)
+	}
+	_, errOut := hpcjob(t, 1, "undrain", "n3")
+	require.Contains(t, errOut, "Invalid node state")
+	_, errOut = hpcjob(t, 1, "drain", "--reason", "x", "n9")
+	require.Contains(t, errOut, "Invalid node name")
+	hpcjob(t, 1, "drain", "--reason", "x", "n1 state=down")
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Setenv("SLURM_CONF", slurm.Shared(t).Conf)
+	id, _ := hpcjob(t, 0, "submit", "--chdir", t.TempDir(), "--hold", "--", "true")
+	ctx, cancel := context.WithCancel(t.Context())
+	var out writerFunc = func(p []byte) (int, error) {
+		cancel() // when the first line of the job is there
+		return len(p), nil
+	}
+	var errOut bytes.Buffer
+	require.Equal(t, 130, run(ctx, []string{"watch", strings.TrimSpace(id)}, out, &errOut))
+	require.Equal(t, "hpcjob: interrupted; jobs go on\n", errOut.String())
+	hpcjob(t, 0, "cancel", strings.TrimSpace(id))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+
+// JSON has lists also where there is nothing, and nothing where there is an error.
+func TestJSON(t *testing.T) {
+	t.Setenv("SLURM_CONF", slurm.Shared(t).Conf)
+	out, _ := hpcjob(t, 0, "--json", "list", "--user", "nobody")
+	require.Equal(t, "[]\n", out)
+	out, _ = hpcjob(t, 1, "--json", "status", "999999")
+	require.Equal(t, "[]\n", out)
+	t.Setenv("SLURM_CONF", "/nowhere")
+	for _, what := range []string{"queues", "nodes"} {
+		out, _ = hpcjob(t, 1, what)
+		require.Empty(t, out)
+	}
+}
+
 func TestWrongUse(t *testing.T) {
 	for want, args := range map[string][]string{
 		"name a job script": {"submit"},
@@ -84,6 +158,10 @@ func TestWrongUse(t *testing.T) {
 		"--begin soon is":   {"submit", "--begin", "soon", "--", "true"},
 		"unknown flag":      {"--colour", "list"},
 		"is no port":        {"--host", "me@there:ssh", "list"},
+		"no command":        {"lists"},
+		"takes no arg":      {"queues", "batch"},
+		"--reason":          {"drain", "n1"},
+		"name a node":       {"undrain"},
 	} {
 		_, errOut := hpcjob(t, 2, args...)
 		require.Contains(t, errOut, want)

@@ -50,7 +50,7 @@ func missing(ids []string, jobs []*hpc.Job) error {
 
 func (p *program) list() *cobra.Command {
 	var user string
-	cmd := &cobra.Command{Use: "list", Short: "List the jobs that the manager shows", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "list", Short: "List the jobs that the manager shows", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.with(cmd.Context(), func(ctx context.Context, _ hpc.Shell, m hpc.Manager) error {
 				jobs, err := m.List(ctx, user)
@@ -144,6 +144,18 @@ func (p *program) logs() *cobra.Command {
 	return cmd
 }
 
+// fileOf is the path of a file that a job prints to. That of an array's task has
+// its index behind the name.
+func fileOf(j *hpc.Job, name string) string {
+	if j.Index >= 0 {
+		name += "." + strconv.Itoa(j.Index)
+	}
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(j.WorkDir, name)
+}
+
 // tail prints a file of a job's work directory; where it follows, until the job
 // has ended.
 func (p *program) tail(ctx context.Context, shell hpc.Shell, m hpc.Manager, id, name string, follow bool, period time.Duration) error {
@@ -158,10 +170,12 @@ func (p *program) tail(ctx context.Context, shell hpc.Shell, m hpc.Manager, id, 
 		if err != nil {
 			return err
 		}
-		file := path.Join(jobs[0].WorkDir, name)
+		file := fileOf(jobs[0], name)
 		n, err := shell.ReadAt(ctx, file, offset, 0, p.out)
 		offset += n
 		switch last := !follow || jobs[0].State.Ended(); {
+		case errors.Is(err, fs.ErrNotExist) && last && len(jobs[0].Tasks) > 0:
+			return fmt.Errorf("job %s is an array: name a task, such as %s", id, jobs[0].Tasks[0].ID)
 		case errors.Is(err, fs.ErrNotExist) && last:
 			return fmt.Errorf("job %s has printed nothing into %s", id, file)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -178,12 +192,15 @@ func (p *program) tail(ctx context.Context, shell hpc.Shell, m hpc.Manager, id, 
 }
 
 func (p *program) queues() *cobra.Command {
-	return &cobra.Command{Use: "queues", Short: "List the queues or partitions", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "queues", Short: "List the queues or partitions", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.with(cmd.Context(), func(ctx context.Context, _ hpc.Shell, m hpc.Manager) error {
 				queues, err := m.Queues(ctx)
-				if err != nil || p.json {
-					return errors.Join(err, p.print(queues))
+				if err != nil {
+					return err
+				}
+				if p.json {
+					return p.print(list(queues))
 				}
 				return p.table("NAME\tDEFAULT\tENABLED\tSTARTED\tMAX WALLTIME\tNODES\tQUEUED\tRUNNING", len(queues), func(i int) string {
 					q := queues[i]
@@ -201,12 +218,15 @@ func limitOf(d time.Duration) string {
 }
 
 func (p *program) nodes() *cobra.Command {
-	return &cobra.Command{Use: "nodes", Short: "List the nodes", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "nodes", Short: "List the nodes", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.with(cmd.Context(), func(ctx context.Context, _ hpc.Shell, m hpc.Manager) error {
 				nodes, err := m.Nodes(ctx)
-				if err != nil || p.json {
-					return errors.Join(err, p.print(nodes))
+				if err != nil {
+					return err
+				}
+				if p.json {
+					return p.print(list(nodes))
 				}
 				return p.table("NAME\tSTATE\tCPUS\tMEMORY\tGPUS\tQUEUES\tREASON", len(nodes), func(i int) string {
 					n := nodes[i]
@@ -216,10 +236,41 @@ func (p *program) nodes() *cobra.Command {
 		}}
 }
 
+// drain and undrain change nodes, with managers that can.
+func (p *program) drain() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{Use: "drain NODE...", Short: "Let nodes start no more jobs, for operators", Args: atLeastOneNode,
+		RunE: func(cmd *cobra.Command, nodes []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return usagef("say why with --reason")
+			}
+			return p.drainer(cmd.Context(), func(ctx context.Context, d hpc.Drainer) error { return d.Drain(ctx, reason, nodes...) })
+		}}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who see the nodes")
+	return cmd
+}
+
+func (p *program) undrain() *cobra.Command {
+	return &cobra.Command{Use: "undrain NODE...", Short: "Let drained nodes start jobs again, for operators", Args: atLeastOneNode,
+		RunE: func(cmd *cobra.Command, nodes []string) error {
+			return p.drainer(cmd.Context(), func(ctx context.Context, d hpc.Drainer) error { return d.Undrain(ctx, nodes...) })
+		}}
+}
+
+func (p *program) drainer(ctx context.Context, do func(context.Context, hpc.Drainer) error) error {
+	return p.with(ctx, func(ctx context.Context, _ hpc.Shell, m hpc.Manager) error {
+		d, ok := m.(hpc.Drainer)
+		if !ok {
+			return fmt.Errorf("nodes of %s cannot be drained from here", m.Name())
+		}
+		return do(ctx, d)
+	})
+}
+
 // jobs prints jobs, one in a line.
 func (p *program) jobs(jobs []*hpc.Job) error {
 	if p.json {
-		return p.print(jobs)
+		return p.print(list(jobs))
 	}
 	return p.table("ID\tNAME\tQUEUE\tSTATE\tCAUSE\tEXIT\tNODES\tREASON", len(jobs), func(i int) string {
 		j := jobs[i]
@@ -229,6 +280,14 @@ func (p *program) jobs(jobs []*hpc.Job) error {
 		}
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.Name, j.Queue, j.State, j.Cause, exit, strings.Join(j.Nodes, ","), j.Reason)
 	})
+}
+
+// list is never nil, which would be null in JSON.
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
 }
 
 func (p *program) table(head string, n int, line func(int) string) error {

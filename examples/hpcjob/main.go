@@ -50,10 +50,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "hpcjob: %v\n", err)
 		return 2
 	}
-	fmt.Fprintf(errOut, "hpcjob: %v\n", err)
 	if ctx.Err() != nil {
+		fmt.Fprintln(errOut, "hpcjob: interrupted; jobs go on")
 		return 130
 	}
+	fmt.Fprintf(errOut, "hpcjob: %v\n", err)
 	return 1
 }
 
@@ -74,7 +75,13 @@ type program struct {
 }
 
 func (p *program) command() *cobra.Command {
-	root := &cobra.Command{Use: "hpcjob", Short: "Submit and watch jobs on a cluster", SilenceUsage: true, SilenceErrors: true}
+	root := &cobra.Command{Use: "hpcjob", Short: "Submit and watch jobs on a cluster", SilenceUsage: true, SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil // the help
+			}
+			return usagef("there is no command %q: see hpcjob --help", args[0])
+		}, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	f := root.PersistentFlags()
 	f.StringVar(&p.host, "host", "", "login node, such as user@host:22 (default this machine)")
@@ -85,7 +92,7 @@ func (p *program) command() *cobra.Command {
 	f.BoolVar(&p.login, "login-shell", false, "run the manager's commands in a login shell")
 	f.BoolVar(&p.acceptNew, "accept-new", false, "trust a host whose key is not known yet")
 	f.BoolVar(&p.json, "json", false, "print JSON")
-	root.AddCommand(p.submit(), p.status(), p.watch(), p.logs(), p.list(), p.queues(), p.nodes())
+	root.AddCommand(p.submit(), p.status(), p.watch(), p.logs(), p.list(), p.queues(), p.nodes(), p.drain(), p.undrain())
 	for _, c := range []struct {
 		name, short string
 		do          func(hpc.Manager, context.Context, []string) error
@@ -108,6 +115,20 @@ func (p *program) command() *cobra.Command {
 func atLeastOne(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usagef("name a job")
+	}
+	return nil
+}
+
+func atLeastOneNode(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("name a node")
+	}
+	return nil
+}
+
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments, such as %q", cmd.Name(), args[0])
 	}
 	return nil
 }
