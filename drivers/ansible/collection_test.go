@@ -51,6 +51,18 @@ const jobTasks = `
       register: cancelled
     - sodalite.hpc.PREFIXjob: {job_id: "{{ endless.jobs[0].job_id }}", state: cancelled}
       register: again
+    - sodalite.hpc.PREFIXjob:
+        job_name: several
+        job_contents: exit 0
+        job_workspace: "{{ folder }}"
+        job_array: 1-2
+        keep_job_script: false
+      register: several
+    - sodalite.hpc.PREFIXjob_info: {job_id: "{{ several.jobs[0].job_id }}"}
+      register: tasks
+      until: tasks.jobs | map(attribute='job_state') | unique == ['COMPLETED']
+      retries: 300
+      delay: 0.2
     - sodalite.hpc.PREFIXjob_info: {job_id: "99999"}
       register: unknown
       ignore_errors: true
@@ -62,6 +74,7 @@ const jobTasks = `
           ended: "{{ ended.jobs[0] }}"
           cancelled: "{{ [cancelled.changed, cancelled.jobs[0].job_state] }}"
           again: "{{ again.changed }}"
+          tasks: "{{ tasks.jobs | map(attribute='job_name') | unique | list }}"
           unknown: "{{ unknown.msg }}"
 `
 
@@ -79,7 +92,7 @@ func TestJobModules(t *testing.T) {
 		{"slurm", "", "#SBATCH --hold", "PENDING", "1-02:00:00", "CANCELLED", "Invalid job id",
 			func(t *testing.T) map[string]string { return startSlurm(t).Env() }},
 		{"torque", "torque_", "#PBS -h", "SUSPENDED", "26:00:00", "FAILED", "Unknown Job Id",
-			func(t *testing.T) map[string]string { return pbs.Start(t, pbs.Options{}).Env() }},
+			func(t *testing.T) map[string]string { return pbs.Start(t, pbs.Options{QdelFailures: 1}).Env() }},
 	}
 	for _, m := range managers {
 		t.Run(m.name, func(t *testing.T) {
@@ -102,6 +115,11 @@ func TestJobModules(t *testing.T) {
 			require.Subset(t, got["ended"], map[string]any{"job_state": "FAILED", "exit_code": "3:0"})
 			require.Equal(t, []any{true, m.cancelled}, got["cancelled"])
 			require.Equal(t, false, got["again"])
+			names, _ := got["tasks"].([]any)
+			require.Equal(t, "several", names[0])
+			for _, name := range names {
+				require.Contains(t, name, "several", "no other jobs")
+			}
 			require.Contains(t, got["unknown"], m.unknown)
 
 			sheep, err := os.ReadFile(filepath.Join(folder, "sheep"))

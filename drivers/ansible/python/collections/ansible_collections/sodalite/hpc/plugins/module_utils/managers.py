@@ -236,11 +236,32 @@ class Torque(Manager):
         return self.run("qsub", path, cwd=folder).strip()
 
     def jobs(self, job_id=None):
-        out = self.run("qstat", "-f", *([job_id] if job_id else []))
-        jobs = [self.told(text) for text in re.split(r"(?m)^Job Id: *", out)[1:]]
+        if job_id and "[]" in job_id:
+            return self.array(job_id)
+        jobs = self.shown(*([job_id] if job_id else []))
         if job_id and not jobs:
             raise Refused("qstat says nothing of job %s." % job_id)
         return jobs
+
+    def shown(self, *args):
+        out = self.run("qstat", "-f", *args)
+        return [self.told(text) for text in re.split(r"(?m)^Job Id: *", out)[1:]]
+
+    def array(self, job_id):
+        """Returns an array, summed up from its tasks, and the tasks. Asked for an
+        array without -t, qstat shows all jobs there are, and never how it ended."""
+        number = job_id.partition("[")[0]
+        tasks = [job for job in self.shown("-t", job_id) if job["job_id"].partition("[")[0] == number]
+        if not tasks:
+            raise Refused("qstat says nothing of job %s." % job_id)
+        going = [job for job in tasks if not self.ended(job)]
+        failed = [job for job in tasks if job["job_state"] == "FAILED"]
+        begun = len(going) < len(tasks) or any(job["job_state"] == "RUNNING" for job in going)
+        like = (going or failed or tasks)[0]
+        state = "RUNNING" if going and begun else like["job_state"]
+        raw = dict(like["raw_output"], job_id=job_id, job_state="R" if going else "C")
+        name = re.sub(r"-[0-9]+$", "", like["job_name"] or "")
+        return [dict(like, job_id=job_id, job_name=name, job_state=state, raw_output=raw)] + tasks
 
     def told(self, text):
         text = re.sub(r"\n\t", "", text)  # long values go on in the next line
@@ -259,6 +280,34 @@ class Torque(Manager):
 
     def ended(self, job):
         return job["raw_output"].get("job_state") == "C"
+
+    def cancel(self, job_id):
+        """Deletes a job. The server refuses now and then, while a node does not
+        answer, and the job runs on; and it forgets jobs, at once if told so."""
+        jobs = self.jobs(job_id)
+        if all(self.ended(job) for job in jobs):
+            return False, jobs
+        end, again = time.time() + PATIENCE, True
+        while True:
+            try:
+                if again:
+                    again = False
+                    self.run("qdel", job_id)
+            except Refused as e:
+                again = "could not connect to" in str(e)
+                if not again and not re.search(r"invalid state|in progress|nonexistent job id|Unknown Job Id", str(e)):
+                    raise
+            try:
+                now = self.jobs(job_id)
+            except Refused as e:
+                if "Unknown Job Id" not in str(e):
+                    raise
+                return True, [dict(job, job_state="FAILED") for job in jobs]
+            if all(self.ended(job) for job in now):
+                return True, now
+            if time.time() > end:
+                raise Refused("Job %s has not ended within %d s after qdel." % (job_id, PATIENCE))
+            time.sleep(PAUSE)
 
     def pause(self, job_id):
         state = self.job(job_id)["raw_output"].get("job_state")
