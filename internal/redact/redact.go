@@ -5,7 +5,6 @@ package redact
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,15 +53,16 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(Stars) }
 // zero Set is empty and ready. A nil Set is empty for ever.
 type Set struct {
 	mu       sync.RWMutex
-	texts    []string // longest first
+	added    map[string]bool // the texts that were given, without their other forms
+	texts    []string        // longest first
 	replacer *strings.Replacer
 	longest  int
 }
 
 // Add adds the texts in value: strings, numbers and what lists and maps hold,
 // to any depth. A text of several lines is also known by each of its lines, and
-// every text by its form in JSON, since tools print it so. Texts of fewer than
-// three characters, booleans and nil are not searched for.
+// every text by the forms in which tools print it: see formsOf. Texts of fewer
+// than three characters, booleans and nil are not searched for.
 func (s *Set) Add(value any) {
 	var found []string
 	collect(value, &found)
@@ -70,11 +70,19 @@ func (s *Set) Add(value any) {
 	defer s.mu.Unlock()
 	grown := false
 	for _, text := range found {
-		if len(text) < minLength || slices.Contains(s.texts, text) {
+		if len(text) < minLength || s.added[text] {
 			continue
 		}
-		s.texts, grown = append(s.texts, text), true
-		s.longest = max(s.longest, len(text))
+		if s.added == nil {
+			s.added = map[string]bool{}
+		}
+		s.added[text] = true
+		for _, form := range formsOf(text) {
+			if !slices.Contains(s.texts, form) {
+				s.texts, grown = append(s.texts, form), true
+				s.longest = max(s.longest, len(form))
+			}
+		}
 	}
 	if !grown {
 		return
@@ -114,9 +122,6 @@ func collect(value any, into *[]string) {
 
 func collectText(text string, into *[]string) {
 	*into = append(*into, text)
-	if quoted, err := json.Marshal(text); err == nil {
-		*into = append(*into, string(quoted[1:len(quoted)-1]))
-	}
 	if !strings.Contains(text, "\n") {
 		return
 	}
@@ -160,6 +165,8 @@ func (s *Set) Contains(value any) bool {
 		return s.String(v) != v
 	case int64:
 		return s.Contains(strconv.FormatInt(v, 10))
+	case float64:
+		return s.Contains(strconv.FormatFloat(v, 'g', -1, 64))
 	case []any:
 		return slices.ContainsFunc(v, s.Contains)
 	case map[string]any:
@@ -177,7 +184,7 @@ func (s *Set) Value(value any) any {
 	switch v := value.(type) {
 	case string:
 		return s.String(v)
-	case int64:
+	case int64, float64:
 		if s.Contains(v) {
 			return Stars
 		}

@@ -104,3 +104,39 @@ func TestWriterBoundsLines(t *testing.T) {
 		require.LessOrEqual(t, largest, maxLine+1)
 	}
 }
+
+// A secret is found in the forms that tools print. The outputs are of json.dumps
+// of Python 3.11, jq, base64(1) and curl's --data-urlencode.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct{ secret, in, out string }{
+		"JSON with <":            {`a<b>&c`, `"a<b>&c" "a\u003cb\u003e\u0026c"`, `"***" "***"`},
+		"JSON of Python":         {"pässwörd", `"p\u00e4ssw\u00f6rd"`, `"***"`},
+		"JSON of Python, beyond": {"key-\U0001F511", `"key-\ud83d\udd11"`, `"***"`},
+		"query":                  {"a b/c?d", "x=a+b%2Fc%3Fd&y=1", "x=***&y=1"},
+		"path":                   {"a b/c?d", "/a%20b%2Fc%3Fd/", "/***/"},
+		"shell":                  {"it's me", `'it'\''s me'`, `'***'`},
+		// printf hunter22 | base64; printf :hunter22; printf me:hunter22
+		"Base64":             {"hunter22", "aHVudGVyMjI=", "***I="},
+		"Base64, behind one": {"hunter22", "Omh1bnRlcjIy", "Om***"},
+		"Basic login":        {"hunter22", "Authorization: Basic bWU6aHVudGVyMjI=", "Authorization: Basic bWU6***I="},
+		"Base64 for URLs":    {"\xfb\xff\xfe??>>", "-__-Pz8-Pg==", "***g=="},
+		"too short for it":   {"abc", "YWJj", "YWJj"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s Set
+			s.Add(c.secret)
+			require.Equal(t, c.out, s.String(c.in))
+		})
+	}
+}
+
+func TestFloatsAreFound(t *testing.T) {
+	t.Parallel()
+	var s Set
+	s.Add(1234.5)
+	require.True(t, s.Contains(map[string]any{"a": 1234.5}))
+	require.Equal(t, []any{Stars, 2.5}, s.Value([]any{1234.5, 2.5}))
+}
