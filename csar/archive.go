@@ -394,6 +394,8 @@ func (a *Archive) entryAtRoot(opts Options) error {
 		}
 	}
 	switch {
+	case len(found) == 0 && len(entries) == 1 && entries[0].IsDir() && entries[0].Name()[0] != '.':
+		return fault(NoTemplate, "", "neither TOSCA.meta names a service template nor is there a YAML file at the root: all lies in the folder %s; pack it from inside, or give that folder", entries[0].Name())
 	case len(found) == 0:
 		return fault(NoTemplate, "", "neither TOSCA.meta names a service template nor is there a YAML file at the root")
 	case len(found) > 1:

@@ -157,6 +157,8 @@ func TestFindEntry(t *testing.T) {
 		{name: "no meta, broken YAML is the loader's to report", entry: "a.yaml", files: []file{{name: "a.yaml", data: "a: [\n"}}},
 		{name: "no meta, two YAML", want: ManyTemplates, says: "2 YAML files at the root: a.yaml, b.yaml",
 			files: []file{{name: "b.yaml"}, {name: "a.yaml"}, {name: "c.txt"}}},
+		{name: "packed with its folder", want: NoTemplate, says: "all lies in the folder app; pack it from inside",
+			files: []file{{name: "app/a.yaml"}, {name: "app/TOSCA-Metadata/TOSCA.meta"}}},
 		{name: "no YAML", want: NoTemplate, files: []file{{name: "readme.txt"}, {name: "sub/a.yaml"}}},
 		{name: "entry asked for", entry: "b.yaml", opts: Options{Entry: "./b.yaml"}, files: []file{{name: "b.yaml"}, {name: "a.yaml"}}},
 		{name: "entry asked for is missing", want: EntryMissing, opts: Options{Entry: "c.yaml"}, files: []file{{name: "a.yaml"}}},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
 
 // The places of TOSCA.meta: TOSCA Simple Profile 1.3, 6.2; TOSCA 2.0, 17.1.
@@ -146,7 +148,7 @@ func parseBlocks(file string, src []byte) ([]Block, error) {
 			blocks, block = append(blocks, block), nil
 		}
 	}
-	text := string(bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")))
+	text := string(bytes.TrimPrefix(yamlx.Text(src), []byte("\xef\xbb\xbf")))
 	number := 0
 	for line := range strings.Lines(text) {
 		number++

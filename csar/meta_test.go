@@ -56,6 +56,7 @@ func TestParseMetaForms(t *testing.T) {
 		{name: "1.0", text: "TOSCA-Meta-File-Version: 1.0\nCSAR-Version: 1.0\nCreated-By: me\n"},
 		{name: "2.0 has no file version", text: "CSAR-Version: 2.0\nCreated-By: me"},
 		{name: "as other tools read it", text: "---\n# made by hand\nTOSCA-Meta-File-Version: \"1.1\"\nCSAR-Version: '1.1'\nCreated-By:me\n"},
+		{name: "old line ends", text: strings.ReplaceAll(base, "\n", "\r")},
 		{name: "empty lines before", text: "\n\n" + base},
 		{name: "a name and a type of its own", text: base + "Name: app\nContent-Type: application/vnd.oasis.tosca\n"},
 

@@ -103,6 +103,9 @@ func (c *conformanceCase) check() string {
 	}
 	missing := slices.Clone(c.wanted)
 	for _, d := range ds {
+		if !sectionExists(d.Section) {
+			return fmt.Sprintf("there is no %s\n%s", d.Section, report(ds))
+		}
 		if d.Severity != severity {
 			continue
 		}

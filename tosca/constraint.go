@@ -163,7 +163,7 @@ func (p *valueParser) constraint(f yamlx.Field) *Constraint {
 		d := s.errorf("unknown-constraint", rng, "there is no constraint %s", show(op))
 		d.Suggestion = nearest(op, operators)
 		d.Detail = "The constraints are " + strings.Join(operators, ", ") + "."
-		d.Section = v.at("3.6.3")
+		d.Section = "TOSCA 1.3 section 3.6.3"
 		return nil
 	}
 	c := &Constraint{Op: op, Value: p.value(f.Value), Range: rng}

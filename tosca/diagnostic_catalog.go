@@ -113,7 +113,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{codeUnknownNode, "There is no such node template or group.", "requirements: [ { host: no_such_node } ]"},
 	{codeUnknownOperation, "There is no such operation. Where one is defined it is kept, as a warning.", "operations: { creat: run.sh }"},
 	{codeUnknownInput, "An operation declares no such input. It is passed all the same.", "inputs: { prt: 80 }"},
-	{codeUnknownProfile, "There is no such built-in profile.", "imports: [ { profile: no.such.profile:1.0 } ]"},
+	{codeUnknownProfile, "There is no such profile, neither built in nor on the search path.", "imports: [ { profile: no.such.profile:1.0 } ]"},
 	{codeUnknownProperty, "There is no such property. For capabilities it is a warning.", "properties: { prt: 80 }"},
 	{codeUnknownRelationship, "There is no such relationship template or type.", "relationship: no_such_relationship"},
 	{codeUnknownRepository, "There is no such repository.", "repository: no_such_repository"},

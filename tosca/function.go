@@ -117,7 +117,7 @@ func (d *document) functionName(key *yamlx.Node) bool {
 		return false
 	}
 	if functionNamed(key.Text, d.v) != nil {
-		d.warnf(codeBadFunction, key, "there is a function $%s in the language, and calls mean that one", key.Text).Section = d.v.at("10.4")
+		d.warnf(codeBadFunction, key, "there is a function $%s in the language, and calls mean that one", key.Text).Section = "TOSCA 2.0 section 10.4"
 	}
 	return true
 }
@@ -202,7 +202,7 @@ func (r *typeResolver) function(decl *functionDecl) {
 		f.Signatures = append(f.Signatures, r.signature(d, item))
 	}
 	if len(items) == 0 {
-		d.errorf(codeMissingKeyname, decl.key, "the function %q has no signatures", f.Name).Section = d.v.at("10.4")
+		d.errorf(codeMissingKeyname, decl.key, "the function %q has no signatures", f.Name).Section = "TOSCA 2.0 section 10.4"
 	}
 }
 

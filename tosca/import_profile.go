@@ -45,7 +45,7 @@ func (r *reader) profileNamed(d *document, n *yamlx.Node) *document {
 	dia := d.errorf(codeUnknownProfile, n, "there is no profile %q", name)
 	dia.Suggestion = nearest(name, known)
 	dia.Detail = "Built in are " + strings.Join(profile.Names(), ", ") + ". Others are found in the folders of a search path."
-	dia.Section = d.v.at("6.8.2.1")
+	dia.Section = "TOSCA 2.0 section 6.8.2.1"
 	return nil
 }
 

@@ -36,7 +36,7 @@ const sections13 = `
 2 2.1-20 3 3.1-10 3.1.1-3 3.2.1-3 3.3.1-6 3.4.1-4 3.5.1
 3.6.1-27 3.6.10.1-6 3.6.23.1-4 3.7.1-12 3.8.1-13 3.9.1-3 3.10.1-3 3.10.3.1-19
 4 4.1-10 4.1.1 4.2.1 4.3.1-3 4.4.1-2 4.5.1 4.6.1 4.7.1 4.8.1
-5 5.1-11 5.3.1-9 6 6.1-3 7 7.1-4`
+5 5.1-11 5.3.1-9 5.9.1-12 6 6.1-3 7 7.1-4`
 
 // numbers expands a list of section numbers.
 func numbers(list string) map[string]bool {
@@ -55,6 +55,18 @@ func numbers(list string) map[string]bool {
 		}
 	}
 	return known
+}
+
+var known20, known13 = numbers(sections20), numbers(sections13)
+
+// sectionExists tells whether a diagnostic's section is one, or none is named.
+func sectionExists(section string) bool {
+	version, list, ok := strings.Cut(section, " section")
+	known := map[string]map[string]bool{"TOSCA 2.0": known20, "TOSCA 1.3": known13}[version]
+	for n := range strings.SplitSeq(strings.TrimLeft(list, "s "), " and ") {
+		ok = ok && known[n]
+	}
+	return section == "" || ok
 }
 
 // TestSectionsExist wants every section that a diagnostic names to be one of

@@ -271,7 +271,7 @@ func (b *builder) substitute(draft *nodeDraft, n *NodeTemplate) (inner *ServiceT
 		chain := b.chain()
 		dia := draft.doc.errorf(codeSubstitutionCycle, at, "services would substitute nodes of each other without end: %s", strings.Join(append(chain, cyclic.file), " → "))
 		dia.Detail = fmt.Sprintf("Only %s could stand for %q, which is a part of it.", cyclic.file, n.Name)
-		dia.Section = draft.doc.v.at("15")
+		dia.Section = draft.doc.section("15", "3.8.13")
 		return nil, false
 	}
 	dia := draft.doc.warnf(codeNotSubstituted, at, "no service substitutes the node %q of type %s", n.Name, n.Type.Name)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -236,6 +237,7 @@ func (f *instanceFlags) readTemplate(path string, inputs map[string]any, checkIn
 	}
 	defer end()
 	t, diags := tosca.Load(archive.FS(), archive.Entry(), opts)
+	inFlags(diags)
 	if t != nil {
 		// From here on the files from elsewhere are the archive's own.
 		with, err := archive.Add(t.External, t.UsedFiles())
@@ -280,6 +282,21 @@ func (f *instanceFlags) imports(opts *tosca.Options) (end func(), err error) {
 		opts.Fetch = (&csar.HTTPFetcher{Hosts: f.importHosts}).Fetch
 	}
 	return end, nil
+}
+
+// flagWords are what users of this command call what the libraries call by the
+// names of their API.
+var flagWords = strings.NewReplacer(
+	"(Options.Fetch)", "(--import-from HOST)",
+	"add it to HTTPFetcher.Hosts if it is trusted", "allow it with --import-from if it is trusted",
+	"use https, or set HTTPFetcher.AllowHTTP", "use https",
+	"in the folders of a search path", "in the folders of --profile-path",
+)
+
+func inFlags(diags tosca.Diagnostics) {
+	for _, d := range diags {
+		d.Summary, d.Detail = flagWords.Replace(d.Summary), flagWords.Replace(d.Detail)
+	}
 }
 
 // printDiagnostics prints what is wrong with a template: for people to standard

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -98,6 +99,24 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 	require.Equal(t, 130, run(ctx, []string{"validate", template}, stdio{nobody, io.Discard, errOut}))
 	require.Equal(t, "opera: interrupted: nothing was changed\n", errOut.String())
 	require.Equal(t, "deployed", status(t, dir))
+}
+
+// TestUnpackageNameless unpacks a CSAR without TOSCA.meta, whose template has
+// no name: to deploy it takes one of the two, to unpack it neither.
+func TestUnpackageNameless(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	f, err := z.Create("service.yaml")
+	require.NoError(t, err)
+	_, err = io.WriteString(f, "tosca_definitions_version: tosca_simple_yaml_1_3\n")
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.csar"), b.Bytes(), 0o600))
+	code, _, stderr := opera(t, "unpackage", "-d", filepath.Join(dir, "a"), filepath.Join(dir, "a.csar"))
+	require.Zero(t, code, stderr)
+	require.FileExists(t, filepath.Join(dir, "a", "service.yaml"))
 }
 
 func outputsOf(t *testing.T, dir string) map[string]any {

@@ -27,6 +27,9 @@ func packageFolder(io stdio, folder, entry, output string, verbose bool) (err er
 		output += ".zip"
 	}
 	archive, err := csar.Open(folder, &csar.Options{Entry: entry, AnyTemplate: true})
+	if e, ok := errors.AsType[*csar.Error](err); ok && (e.Reason == csar.ManyTemplates || e.Reason == csar.NoTemplate) {
+		return fmt.Errorf("%w; or name the service template with --service-template/-t", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func unpackage(io stdio, path, destination string, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	archive, err := csar.OpenReader(file, info.Size(), nil)
+	archive, err := csar.OpenReader(file, info.Size(), &csar.Options{AnyTemplate: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
