@@ -19,7 +19,7 @@ func (c *checker) workflowCircles() {
 	if path == nil {
 		return
 	}
-	c.s.errorf(codeWorkflowCircle, c.flows[path[0]].Range, "workflows run each other in a circle: %s", arrows(path)).Detail =
+	c.s.errorf(codeWorkflowCycle, c.flows[path[0]].Range, "workflows run each other in a circle: %s", arrows(path)).Detail =
 		"Remove one of the inline activities."
 }
 
@@ -36,7 +36,7 @@ func (c *checker) stepCircle(w *Workflow) {
 	if path == nil {
 		return
 	}
-	c.s.errorf(codeWorkflowCircle, steps[path[0]].Range, "the steps of the workflow %q go in a circle: %s", w.Name, arrows(path)).Detail =
+	c.s.errorf(codeWorkflowCycle, steps[path[0]].Range, "the steps of the workflow %q go in a circle: %s", w.Name, arrows(path)).Detail =
 		"A step runs when those before it have ended, so none of these could be the first."
 }
 

@@ -129,7 +129,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{"unsupported-pattern", "A pattern cannot be used and is not checked.", "constraints: [ { pattern: \"(?=a)b\" } ]"},
 	{codeUntypedInput, "An input of an operation has no type and takes any value.", "inputs: { a: { default: 1 } }"},
 	{codeUntypedInterface, "An interface has no type. Its operations are taken as they are given.", "interfaces: { scaling: { operations: { up: up.yaml } } }"},
-	{codeWorkflowCircle, "The steps of a workflow lead back to themselves, or workflows run each other without end, so that they cannot be run.", "steps: { a: { on_success: [ b ] }, b: { on_success: [ a ] } }"},
+	{codeWorkflowCycle, "The steps of a workflow lead back to themselves, or workflows run each other without end, so that they cannot be run.", "steps: { a: { on_success: [ b ] }, b: { on_success: [ a ] } }"},
 	{codeWrongShape, "A list, map or single value stands where another of them must.", "node_types: [ a ]"},
 	{codeWrongTarget, "The target of a requirement is not of the type that its definition wants.", "requirements: [ { host: a_database } ] # Compute is wanted"},
 	{"wrong-type", "A value is not of the type that its definition wants.", "port: high # an integer"},

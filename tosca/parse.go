@@ -275,6 +275,10 @@ func (d *document) strings(n *yamlx.Node, what string) []*yamlx.Node {
 		return nil
 	}
 	if n.Kind == yamlx.Scalar {
+		// The grammar of a step gives on_success and on_failure one name.
+		if d.v.v2() && what != "on_success" && what != "on_failure" {
+			d.wrongShape(n, what, "a list of strings")
+		}
 		return []*yamlx.Node{n}
 	}
 	var out []*yamlx.Node

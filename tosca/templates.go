@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
+	"slices"
 )
 
 // builder makes the ServiceTemplate of the topology templates of all files.
@@ -220,12 +221,47 @@ func (b *builder) parameter(d *document, f yamlx.Field, list *[]*Parameter, what
 		d.duplicate(f.Key, "an "+what, old.Range)
 		return
 	}
-	p := d.parameter(f)
+	p := d.shortParameter(f, what)
+	if p == nil {
+		p = d.parameter(f)
+	}
 	if what == "output" && p.Value == nil {
 		d.errorf(codeMissingKeyname, f.Key, "the output %q has no value", p.Name)
 	}
 	index[p.Name] = p
 	*list = append(*list, p)
+}
+
+// shortParameter reads the short forms of TOSCA 2.0: the value of an output, and
+// the attribute that an input is mapped to. It is nil for a definition.
+//
+// Source: TOSCA 2.0 section 9.8.
+func (d *document) shortParameter(f yamlx.Field, what string) *Parameter {
+	n := f.Value
+	if !d.v.v2() || n.IsNull() {
+		return nil
+	}
+	p := &Parameter{Name: f.Key.Text, Required: true, Range: d.rng(f.Key)}
+	switch {
+	case what == "input" && n.Kind == yamlx.Sequence:
+		d.mapping(p, n)
+	case what == "output" && !d.hasKeyname(n, "parameter definition"):
+		p.Value = d.value(n)
+	default:
+		return nil
+	}
+	return p
+}
+
+// hasKeyname tells a map that has a keyname of a construct from a value.
+func (d *document) hasKeyname(n *yamlx.Node, construct string) bool {
+	if n.Kind != yamlx.Mapping {
+		return false
+	}
+	return len(n.Fields) == 0 || slices.ContainsFunc(n.Fields, func(f yamlx.Field) bool {
+		_, ok := keynames[construct][f.Key.Text]
+		return ok
+	})
 }
 
 func (b *builder) parameterIndex(list *[]*Parameter) map[string]*Parameter {
@@ -252,7 +288,7 @@ func (d *document) parameter(f yamlx.Field) *Parameter {
 	p.Description = prose(n.Get("description"))
 	p.Required = d.boolean(n.Get("required"), "required", true)
 	p.Default, p.Value = d.value(n.Get("default")), d.value(n.Get("value"))
-	d.mapping(p, n)
+	d.mapping(p, n.Get("mapping"))
 	p.Status = d.text(n.Get("status"), "status")
 	p.Metadata = d.metadata(n.Get("metadata"))
 	p.Sensitive = sensitive(p.Metadata, p.Schema)
@@ -268,8 +304,7 @@ func (d *document) parameter(f yamlx.Field) *Parameter {
 // mapping reads the attribute into which the value of a parameter goes.
 //
 // Source: TOSCA 2.0 sections 9.9 and 9.10.
-func (d *document) mapping(p *Parameter, n *yamlx.Node) {
-	m := n.Get("mapping")
+func (d *document) mapping(p *Parameter, m *yamlx.Node) {
 	if m.IsNull() {
 		return
 	}
