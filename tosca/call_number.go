@@ -88,8 +88,9 @@ func evalSum(e *evaluation, c *Call, args []any) (any, error) {
 	return total, nil
 }
 
-// sumScalars gives the result in the smallest of the units, so that no
-// fraction comes up that the arguments did not have.
+// sumScalars gives the result in the canonical unit of the type, and where that
+// is not known in the smallest of the units, so that no fraction comes up that
+// the arguments did not have.
 func sumScalars(e *evaluation, c *Call, args []any, sign int64) (any, error) {
 	scalars, err := e.amounts(c, args)
 	if err != nil {
@@ -169,7 +170,8 @@ func evalQuotient(e *evaluation, c *Call, args []any) (any, error) {
 }
 
 // evalRemainder gives a remainder the sign of the dividend. That of a scalar
-// is the remainder of its number, in its unit.
+// is the remainder of its number, in the canonical unit of its type where that
+// is known.
 func evalRemainder(e *evaluation, c *Call, args []any) (any, error) {
 	divisor, ok := args[1].(int64)
 	if !ok {
@@ -226,7 +228,8 @@ func evalRound(_ *evaluation, c *Call, args []any) (any, error) {
 
 // amount is a scalar that a function calculates with.
 type amount struct {
-	// base is the amount in the unit whose factor is 1; factor is that of unit.
+	// base is the amount in the unit whose factor is 1; factor is that of unit,
+	// the canonical one of a type of TOSCA 2.0.
 	base, factor *big.Rat
 	unit         string
 	// smallest is the smallest unit of a type whose numbers must be whole; nil
@@ -340,6 +343,9 @@ func (sc *Schema) amount(s string) (amount, error) {
 			return amount{}, err
 		}
 		a := amount{base: u.base, factor: t.unit(u.Unit).exact, unit: u.Unit}
+		if c := t.unit(t.CanonicalUnit); c != nil {
+			a.factor, a.unit = c.exact, c.Name
+		}
 		for i := range t.Units {
 			if unit := &t.Units[i]; t.integer() && (a.smallest == nil || unit.exact.Cmp(a.smallest.exact) < 0) {
 				a.smallest = unit

@@ -111,11 +111,11 @@ func TestToscaPaths(t *testing.T) {
 		{web1, "{$get_artifact: [SELF, RELATIONSHIP, data, TARGET, dump]}", "/files/dump.sql"},
 		// What two nodes leave of a machine.
 		{Entity{}, "{$available_allocation: [m1, CAPABILITY, host, cpus]}", int64(4)},
-		{Entity{}, "{$available_allocation: [m1, CAPABILITY, host, memory]}", "1000 kB"},
+		{Entity{}, "{$available_allocation: [m1, CAPABILITY, host, memory]}", "1000000 B"},
 		{Entity{}, "{$available_allocation: [m2, CAPABILITY, host, cpus]}", int64(8)},
 		{second, "{$available_allocation: [SELF, CAPABILITY, cpus]}", int64(8)},
 		// Scalars take their units from the type of the property.
-		{Entity{}, "{$sum: [{$get_property: [m1, CAPABILITY, host, memory]}, 250 kB]}", "2250 kB"},
+		{Entity{}, "{$sum: [{$get_property: [m1, CAPABILITY, host, memory]}, 250 kB]}", "2250000 B"},
 		{Entity{}, "{$quotient: [{$get_property: [m1, CAPABILITY, host, memory]}, 3]}", "666666 B"},
 		{Entity{}, "{$greater_than: [{$get_property: [m1, CAPABILITY, host, memory]}, 1999 kB]}", true},
 		{Entity{}, "{$equal: [2000 kB, {$get_property: [m1, CAPABILITY, host, memory]}]}", true},

@@ -261,3 +261,32 @@ func FuzzScalarType(f *testing.F) {
 		require.Zero(t, order)
 	})
 }
+
+// Results are in the canonical unit (TOSCA 2.0 section 9.1.2.2), where the
+// numbers of the type can be in it.
+func TestScalarResults(t *testing.T) {
+	t.Parallel()
+	template := loadSound(t, `
+tosca_definitions_version: tosca_2_0
+data_types:
+  Mass: { derived_from: scalar, units: { g: 1 }, prefixes: { "": 1, k: 1000 }, canonical_unit: kg }
+  Size: { derived_from: scalar, data_type: integer, units: { B: 1, kB: 1000 }, canonical_unit: kB }
+service_template:
+  inputs: { mass: { type: Mass, default: 1500 g }, size: { type: Size, default: 500 B } }
+  node_templates: {}
+`)
+	for src, want := range map[string]string{
+		"{$sum: [{$get_input: mass}, 500 g]}":       "2 kg",
+		"{$difference: [{$get_input: mass}, 2 kg]}": "-0.5 kg",
+		"{$product: [{$get_input: mass}, 3]}":       "4.5 kg",
+		"{$quotient: [{$get_input: mass}, 2]}":      "0.75 kg",
+		"{$remainder: [{$get_input: mass}, 1]}":     "0.5 kg",
+		"{$sum: [{$get_input: size}, 500 B]}":       "1 kB",
+		"{$sum: [{$get_input: size}, 700 B]}":       "1200 B",
+		"{$quotient: [{$get_input: size}, 3]}":      "166 B",
+	} {
+		got, err := evalGraph(t, template, Entity{}, src, mapEnv{})
+		require.NoError(t, err, src)
+		require.Equal(t, want, got, src)
+	}
+}

@@ -1,8 +1,9 @@
 package tosca
 
 import (
-	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 	"slices"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
 
 // builder makes the ServiceTemplate of the topology templates of all files.

@@ -365,10 +365,22 @@ func (b *builder) selected(draft *nodeDraft) *NodeTemplate {
 		}
 	}
 	if len(draft.node.Directives) > 1 {
+		b.missingSelected(draft)
 		return nil // the next directive is tried
 	}
 	draft.doc.warnf(codeNothingSelected, draft.key, "no other node template fits the selection of %q; it is deployed itself", draft.node.Name)
 	return nil
+}
+
+// missingSelected reports the required properties that a node lacks which is
+// created or substituted because none could be selected.
+func (b *builder) missingSelected(draft *nodeDraft) {
+	n := draft.node
+	given := map[string]*Assignment{}
+	for _, a := range n.Properties {
+		given[a.Name] = a
+	}
+	b.missing(draft.doc, n.Type.Properties, given, subject{what: "the node \"" + n.Name + "\"", at: draft.key, node: n.Name})
 }
 
 // isSelecting tells whether a node is to be selected before it is created.
