@@ -31,6 +31,7 @@ type fakeManager struct {
 	specs   []*hpc.JobSpec
 	jobs    map[string]*hpc.Job
 	queries [][]string
+	looked  []string      // tags that Find was asked for
 	fault   error         // of Jobs
 	hang    chan struct{} // Jobs waits for it
 	submit  func(*hpc.JobSpec) error
@@ -56,6 +57,7 @@ func (f *fakeManager) Submit(_ context.Context, spec *hpc.JobSpec) (string, erro
 func (f *fakeManager) Find(_ context.Context, tag string) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looked = append(f.looked, tag)
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(f.jobs)) {
 		if f.jobs[id].Tag == tag {
@@ -466,6 +468,23 @@ func TestSubmissionWithoutAnswer(t *testing.T) {
 		require.ErrorContains(t, err, "invalid partition")
 		require.False(t, executor.Retryable(err))
 	})
+}
+
+// The queue and the accounting are searched for what may have been submitted
+// before, and not for each new job.
+func TestNewJobsAreNotLookedFor(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for i := range 3 {
+		_, err := f.Start(t.Context(), f.operation(fmt.Sprintf("op-%d", i), map[string]any{"command": "date"}))
+		require.NoError(t, err)
+	}
+	require.Empty(t, f.looked)
+	again := f.operation("op-4", map[string]any{"command": "date"})
+	require.NoError(t, os.MkdirAll(f.folder(again), 0o755))
+	_, err := f.Start(t.Context(), again)
+	require.NoError(t, err)
+	require.Equal(t, []string{"op-4-1"}, f.looked, "its work directory was made")
 }
 
 // Start and Recover of what was submitted find it again, in another process too.

@@ -245,6 +245,33 @@ func TestArray(t *testing.T) {
 	}
 }
 
+// A task that failed counts when slurmctld has forgotten it while others ran, and
+// the accounting does not answer.
+func TestTaskIsForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the controller takes a minute to forget a task")
+	}
+	cluster := labslurm.Shared(t)
+	b := newBench(t, service(here, `
+        script: |
+          [ $ARRAY_INDEX != 1 ] || exit 4
+          echo begun; until [ -e "$1/go" ]; do sleep 0.1; done
+        arguments: [ { get_input: work } ]
+        array: { indexes: 1-2 }`), nil, hpc.Config{})
+	cluster.StopAccounting()
+	defer func() { require.NoError(t, cluster.StartAccounting(context.WithoutCancel(t.Context()))) }()
+	ended := make(chan error, 1)
+	go func() { ended <- b.deploy(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		out, err := cluster.Command(t.Context(), "squeue", "-h", "-a", "-t", "all", "-n", "simulation_0", "-o", "%K %T")
+		return err == nil && !strings.Contains(out, "1 ") && strings.Contains(out, "2 RUNNING")
+	}, 3*time.Minute, 500*time.Millisecond)
+	require.NoError(t, os.WriteFile(filepath.Join(b.inputs["work"].(string), "go"), nil, 0o600))
+	require.ErrorContains(t, <-ended, "exit code 4 (tasks 1)")
+	require.Len(t, b.outputs(t)["tasks"], 2)
+}
+
 // Canceling a run reaches the manager; so does undeploying.
 func TestCancel(t *testing.T) {
 	cluster := labslurm.Shared(t)
