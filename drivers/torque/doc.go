@@ -7,7 +7,7 @@
 //	            Torque                        PBS
 //	jobs        qstat -x -t (XML)             qstat -x -t -f -F json, else -f as text
 //	queues      qstat -Q -f, qstat -B -f      the same
-//	nodes       pbsnodes -x (XML)             pbsnodes -a -F json
+//	nodes       pbsnodes -x (XML)             pbsnodes -a -F json, else as text
 //	arrays      qsub -t, PBS_ARRAYID          qsub -J, PBS_ARRAY_INDEX
 //	resources   nodes=N:ppn=P:gpus=G, mem     select=N:ncpus=C:mpiprocs=T:mem=M:ngpus=G
 //
@@ -18,7 +18,11 @@
 //
 // Torque forgets a job keep_completed seconds after its end, and keeps no
 // history: Jobs leaves it out, and of an array that is still known the forgotten
-// tasks are Unknown. Whoever needs the outcome has the script write it to a file.
+// tasks are Unknown. PBS forgets jobs at their end, unless the site has set
+// job_history_enable; until then it answers no question with -x. Whoever needs the
+// outcome has the script write it to a file.
+//
+// An array of PBS may always be run anew: it takes no other.
 //
 // The job script goes through standard input, so that no name of a file matters.
 // Standard output and error are files of the work directory from the start; what

@@ -109,6 +109,9 @@ func pbsState(j *hpc.Job, a map[string]string) {
 			j.State = hpc.Starting
 		}
 		return
+	case "M":
+		j.State, j.Reason = hpc.Unknown, cmp.Or(j.Reason, "moved to another server")
+		return
 	default:
 		liveState(j, a)
 		return

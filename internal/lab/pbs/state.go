@@ -135,6 +135,7 @@ func (s *state) tasks(array *job) []*job {
 // due does what time and events ask for: forgets, releases, deletes and starts jobs.
 func (s *state) due(dir string) {
 	now := time.Now()
+	s.sumUp()                   // an array has ended before it is forgotten
 	for again := true; again; { // what ends may make others start or end
 		again = false
 		for _, j := range s.Jobs {
