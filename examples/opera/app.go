@@ -290,6 +290,7 @@ var flagWords = strings.NewReplacer(
 	"(Options.Fetch)", "(--import-from HOST)",
 	"add it to HTTPFetcher.Hosts if it is trusted", "allow it with --import-from if it is trusted",
 	"use https, or set HTTPFetcher.AllowHTTP", "use https",
+	"Give it a value; it has no default.", "Give it a value in the file of --inputs/-i; it has no default.",
 	"in the folders of a search path", "in the folders of --profile-path",
 )
 

@@ -1,10 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"path"
 
+	"github.com/seed-a4fd30b5/orchestrator/csar"
+	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
 	"github.com/spf13/cobra"
@@ -137,6 +144,11 @@ func (f *instanceFlags) redeploy(ctx context.Context, in *instance, src *source,
 			}
 		}
 		fmt.Fprintln(f.io.out, "All instances have already been deployed.")
+		if same, err := in.asDeployed(ctx, src, inputs, info); err != nil {
+			return err
+		} else if !same {
+			fmt.Fprintln(f.io.err, "opera: warning: the service template or its inputs differ from what is deployed, though no node does: \"opera update\" takes them over (such as for outputs and policies)")
+		}
 		return errNothingToDo
 	case resume:
 		if force {
@@ -145,4 +157,63 @@ func (f *instanceFlags) redeploy(ctx context.Context, in *instance, src *source,
 		return confirm(ctx, f.io, fmt.Sprintf("The deployment is in the state %q and will be continued.", info.Status))
 	}
 	return fmt.Errorf("the instance model already exists and is in the state %q: use --resume/-r to continue the deployment, or --clean-state/-c to forget it and deploy anew", info.Status)
+}
+
+// redacted is what is shown of a secret.
+const redacted = "***"
+
+// asDeployed tells whether a source and inputs are those that are deployed.
+func (in *instance) asDeployed(ctx context.Context, src *source, inputs map[string]any, info *executor.Info) (bool, error) {
+	if inputs != nil {
+		inputs = maps.Clone(inputs)
+		for name, value := range info.Inputs {
+			if _, ok := inputs[name]; ok && fmt.Sprint(value) == redacted {
+				inputs[name] = redacted // a secret is not compared
+			}
+		}
+		given, err := json.Marshal(inputs)
+		if err != nil {
+			return false, err
+		}
+		known, err := json.Marshal(info.Inputs)
+		if err != nil {
+			return false, err
+		}
+		if !bytes.Equal(given, known) && len(inputs)+len(info.Inputs) > 0 {
+			return false, nil
+		}
+	}
+	if src == nil {
+		return true, nil
+	}
+	old, err := in.deployedArchive(ctx)
+	if err != nil {
+		return false, err
+	}
+	now := src.archive
+	if now.Meta().File == "" {
+		if now, err = now.Subset(src.template.UsedFiles()); err != nil {
+			return false, err
+		}
+	}
+	before, err := digestFromEntry(old)
+	if err != nil {
+		return false, err
+	}
+	after, err := digestFromEntry(now)
+	return before == after, err
+}
+
+// digestFromEntry is the digest of the files in the folder of the service
+// template, which may be called by another path the next time.
+func digestFromEntry(archive *csar.Archive) (string, error) {
+	dir, err := fs.Sub(archive.FS(), path.Dir(archive.Entry()))
+	if err != nil {
+		return "", err
+	}
+	from, err := csar.FromFS(dir, path.Base(archive.Entry()))
+	if err != nil {
+		return "", err
+	}
+	return from.Digest()
 }

@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 )
 
@@ -53,12 +55,25 @@ func run(ctx context.Context, args []string, io stdio) int {
 	case errors.Is(err, errInterrupted):
 		fmt.Fprintln(io.err, "opera: interrupted: nothing was changed")
 	default:
-		fmt.Fprintf(io.err, "opera: %v\n", err)
+		fmt.Fprintf(io.err, "opera: %s\n", message(err))
 	}
 	if ctx.Err() != nil {
 		return 130
 	}
 	return 1
+}
+
+// ofDeployment is how the engine begins an error of the one deployment that
+// there is, whose ID says nothing to the user.
+var ofDeployment = regexp.MustCompile(`\b(deploy|undeploy|update|resume|notify|run workflow|read deployment|use deployment|cancel a run of|read the template of) ` + deployment + `: `)
+
+// message is what is printed of an error.
+func message(err error) string {
+	text := ofDeployment.ReplaceAllString(err.Error(), "$1: ")
+	if strings.Contains(text, "the required input ") {
+		text += "; give a file with the inputs: --inputs/-i FILE"
+	}
+	return text
 }
 
 // errInterrupted is the end of a command before it has begun.
