@@ -207,6 +207,9 @@ func (e *Engine) newService(t *loadedTemplate, given map[string]any) (*service, 
 		return nil, err
 	}
 	values, diags := t.template.ResolveInputs(given)
+	if !diags.HasErrors() {
+		diags = append(diags, t.template.CheckProperties(values)...)
+	}
 	if err := faults(diags); err != nil {
 		return nil, &errs.Error{Code: errs.InvalidArgument, Op: "check the inputs of", Subject: t.entry, Err: err}
 	}

@@ -153,10 +153,13 @@ func TestDeployRefuses(t *testing.T) {
 		code    executor.Code
 		message string
 	}{
-		"a bad ID":            {executor.Request{Deployment: "a/b", Archive: template(t, updated)}, executor.InvalidArgument, "an ID has"},
-		"nothing to deploy":   {executor.Request{Deployment: "new"}, executor.NotFound, "new"},
-		"an unknown input":    {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"siz": 1}}, executor.InvalidArgument, `did you mean "size"`},
-		"a value of no type":  {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"size": make(chan int)}}, executor.InvalidArgument, "is not data"},
+		"a bad ID":           {executor.Request{Deployment: "a/b", Archive: template(t, updated)}, executor.InvalidArgument, "an ID has"},
+		"nothing to deploy":  {executor.Request{Deployment: "new"}, executor.NotFound, "new"},
+		"an unknown input":   {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"siz": 1}}, executor.InvalidArgument, `did you mean "size"`},
+		"a value of no type": {executor.Request{Deployment: "y", Archive: template(t, updated), Inputs: map[string]any{"size": make(chan int)}}, executor.InvalidArgument, "is not data"},
+		"an input that a property refuses": {executor.Request{Deployment: "y", Inputs: map[string]any{"size": 9},
+			Archive: template(t, strings.Replace(updated, "size: { type: integer, default: 1 }", "size: { type: integer, default: 1, constraints: [ less_than: 5 ] }", 1))},
+			executor.InvalidArgument, "9 is not less than 5"},
 		"a faulty template":   {executor.Request{Deployment: "y", Archive: template(t, strings.Replace(updated, "type: Thing, req", "type: Thin, req", 1))}, executor.InvalidArgument, "service.yaml:17:18"},
 		"a node less":         {executor.Request{Deployment: "x", Archive: template(t, strings.Replace(updated, "    gone: { type: Thing }\n", "", 1))}, executor.FailedPrecondition, "gone_0"},
 		"no driver":           {executor.Request{Deployment: "z", Archive: template(t, updated)}, executor.Unimplemented, "no driver runs"},

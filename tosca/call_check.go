@@ -20,6 +20,10 @@ type callChecker struct {
 	inputs []*Parameter
 	// subject is the type of $value in a validation clause; nil elsewhere.
 	subject *Schema
+	// env answers what validation clauses ask; nil where nothing is known yet.
+	// secret keeps the values out of what is reported.
+	env    Env
+	secret bool
 }
 
 func (k callChecker) in(t *ServiceTemplate) callChecker {

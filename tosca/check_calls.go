@@ -73,7 +73,7 @@ func (sc *Schema) anyAsks(depth int) bool {
 func (k callChecker) clause(v *Value, want *Schema, c *Constraint) {
 	k.subject = want
 	k.check(c.Value, nil)
-	e := evaluation{self: k.self}
+	e := evaluation{self: k.self, env: k.env}
 	data, err := e.value(v)
 	if err != nil || data == nil {
 		return // known at run time only
@@ -84,7 +84,11 @@ func (k callChecker) clause(v *Value, want *Schema, c *Constraint) {
 		return // reported as a fault of the clause, or known at run time only
 	}
 	if err := c.isTrue(result, data); err != nil {
-		d := k.sink.errorf("constraint-violated", v.Range(), "%s", err)
+		message := err.Error()
+		if k.secret {
+			message = hiddenViolation
+		}
+		d := k.sink.errorf("constraint-violated", v.Range(), "%s", message)
 		d.Related = append(d.Related, RelatedRange{Range: c.Range, Message: "the constraint"})
 	}
 }

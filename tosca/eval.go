@@ -42,9 +42,9 @@ type evaluation struct {
 	self Entity
 	env  Env
 	// calls and parts count what was evaluated: calls, and the entries of the
-	// values that they led to.
-	calls, parts int
-	active       []reference
+	// values that they led to; texts counts the bytes of the texts that calls made.
+	calls, parts, texts int
+	active              []reference
 	// subject is what $value stands for; nil outside of a validation clause.
 	subject *any
 	// subjectSchema is the type of the subject; nil where it is not known.
@@ -118,7 +118,8 @@ func (e *evaluation) call(c *Call) (any, error) {
 	if err != nil {
 		return nil, e.failed(c, err)
 	}
-	if s, ok := result.(string); ok && len(s) > maxEvaluationText {
+	s, _ := result.(string)
+	if e.texts += len(s); len(s) > maxEvaluationText {
 		return nil, e.failed(c, invalidArgument("the result is longer than %d bytes", maxEvaluationText))
 	}
 	return result, nil

@@ -404,7 +404,7 @@ func TestEvalNamesTheCallThatFailed(t *testing.T) {
 
 func TestEvalOfLoops(t *testing.T) {
 	t.Parallel()
-	template := loadSound(t, `
+	template, diags := loadText(t, `
 tosca_definitions_version: tosca_simple_yaml_1_3
 node_types:
   Loop:
@@ -422,6 +422,8 @@ topology_template:
     two: { type: Loop, properties: { a: x, b: y }, requirements: [ dependency: one ] }
     three: { type: Loop, properties: { a: x, b: y }, requirements: [ dependency: two ] }
 `)
+	require.Equal(t, []string{"invalid-call", "invalid-call"}, codes(diags))
+	require.Contains(t, diags[0].Summary, "refers to itself")
 	_, err := evalIn(t, template, "one", "{get_property: [SELF, a]}", nil)
 	require.ErrorContains(t, err, "refers to itself")
 	require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))
@@ -451,7 +453,7 @@ func TestEvalIsBounded(t *testing.T) {
 			fmt.Fprintf(&values, "        %s: %s\n", name, previous)
 			previous = fmt.Sprintf(c.step, name, name)
 		}
-		template := loadSound(t, `
+		template, diags := loadText(t, `
 tosca_definitions_version: tosca_simple_yaml_1_3
 node_types:
   N:
@@ -465,6 +467,10 @@ topology_template:
       type: N
       properties:
 `+values.String())
+		for _, d := range diags {
+			require.Equal(t, "invalid-call", d.Code)
+			require.Contains(t, d.Summary, c.message)
+		}
 		_, err := evalIn(t, template, "", "{get_property: [n, p39]}", nil)
 		require.ErrorContains(t, err, c.message)
 		require.Equal(t, errs.InvalidArgument, errs.CodeOf(err))

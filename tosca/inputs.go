@@ -58,7 +58,7 @@ func (p *Parameter) check(data any, s *sink) any {
 	data = normalize(data)
 	v := Constant(data)
 	v.place(p.Range)
-	p.Schema.checkInput(v, s, "input "+p.Name)
+	p.Schema.checkInput(v, s, "input "+p.Name, p.Sensitive)
 	return data
 }
 

@@ -87,3 +87,47 @@ service_template:
 	_, diags = template.ResolveInputs(map[string]any{"first": "a"})
 	require.Equal(t, []string{"invalid-call", "invalid-call"}, codes(diags))
 }
+
+// TestSecretsAreNotShown wants the faults of sensitive inputs, and of what comes
+// from them, without the values.
+func TestSecretsAreNotShown(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	template := loadSound(t, `
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  N:
+    derived_from: tosca.nodes.Root
+    properties:
+      long: { type: string, constraints: [ min_length: 20 ] }
+      part: { type: string }
+      number: { type: integer }
+topology_template:
+  inputs:
+    password: { type: string, metadata: { sensitive: true }, constraints: [ max_length: 10 ] }
+    login: { type: tosca.datatypes.Credential }
+  node_templates:
+    n:
+      type: N
+      properties: { long: { get_input: password }, part: { token: [ { get_input: password }, "-", 1 ] }, number: { get_input: password } }
+`)
+	shown := func(diags Diagnostics) string {
+		var all string
+		for _, d := range diags {
+			all += d.Summary + d.Detail
+		}
+		return all
+	}
+	_, diags := template.ResolveInputs(map[string]any{
+		"password": secret + secret,
+		"login":    map[string]any{"token": []any{secret}, "user": 5},
+	})
+	require.ElementsMatch(t, []string{"constraint-violated", "wrong-type", "lenient-type"}, codes(diags))
+	require.NotContains(t, shown(diags), secret)
+
+	values, diags := template.ResolveInputs(map[string]any{"password": secret, "login": map[string]any{"token": "t"}})
+	require.Empty(t, diags)
+	diags = template.CheckProperties(values)
+	require.Equal(t, []string{"constraint-violated", "invalid-call", "wrong-type"}, codes(diags))
+	require.NotContains(t, shown(diags), secret)
+}

@@ -126,20 +126,22 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	t.External = src.external()
 	t.options = Options{SkipArtifactFiles: opts.SkipArtifactFiles, Definitions: slices.Clone(opts.Definitions), Functions: slices.Clone(opts.Functions)}
 	t.unsubstituted = c.unsubstituted
-	if opts.Inputs != nil || opts.CheckInputs {
-		checkInputs(t, opts, s)
-	}
+	checkInputs(t, opts, s)
 	return t, src.cite(s.sorted())
 }
 
-// checkInputs reports given inputs that do not fit, and missing ones where
-// they are asked for.
+// checkInputs reports given inputs that do not fit, missing ones where they are
+// asked for, and properties that do not fit with the inputs.
 func checkInputs(t *ServiceTemplate, opts *Options, s *sink) {
-	_, faults := t.ResolveInputs(opts.Inputs)
+	values, faults := t.ResolveInputs(opts.Inputs)
+	given := opts.Inputs != nil || opts.CheckInputs
 	for _, f := range faults {
-		if f.Code != "missing-input" || opts.CheckInputs {
+		if given && (f.Code != "missing-input" || opts.CheckInputs) {
 			s.list = append(s.list, f)
 		}
+	}
+	if !s.list.HasErrors() {
+		s.list = append(s.list, t.checkProperties(values, !given)...)
 	}
 }
 

@@ -29,10 +29,13 @@ func (sc *Schema) checkDefault(v *Value, s *sink, what string) {
 
 // checkInput does the same for a value from outside of the template, which is
 // converted as in 1.x whatever the version: a command line has texts only.
-func (sc *Schema) checkInput(v *Value, s *sink, what string) {
-	c := valueChecker{sink: s, what: what, external: true}
+func (sc *Schema) checkInput(v *Value, s *sink, what string, secret bool) {
+	c := valueChecker{sink: s, what: what, external: true, secret: secret}
 	c.value(sc, v)
 }
+
+// hiddenViolation is said of a sensitive value.
+const hiddenViolation = "the value, which is not shown, does not satisfy the constraint"
 
 type valueChecker struct {
 	sink *sink
@@ -44,6 +47,8 @@ type valueChecker struct {
 	strict bool
 	// external tells that the value comes from outside of the template.
 	external bool
+	// secret keeps the value out of what is reported.
+	secret bool
 }
 
 // value checks one value, and what is in it.
@@ -204,6 +209,9 @@ func (c *valueChecker) scalar(sc *Schema, v *Value) bool {
 		return false
 	}
 	if lenient != "" && !c.isDefault {
+		if c.secret {
+			lenient = "a value of another type stands for one of this"
+		}
 		d := c.sink.warnf("lenient-type", v.Range(), "%s: %s", c.where(), lenient)
 		d.Detail = "The value is passed on as written."
 	}
@@ -229,6 +237,12 @@ func (c *valueChecker) constraints(constraints []*Constraint, sc *Schema, v *Val
 // fault reports an error, or a warning for a default of 1.x.
 func (c *valueChecker) fault(code string, v *Value, message string, sc *Schema) *Diagnostic {
 	var d *Diagnostic
+	switch {
+	case c.secret && code == "wrong-type":
+		message = "the value, which is not shown, is not of the type that is expected"
+	case c.secret && code == "constraint-violated":
+		message = hiddenViolation
+	}
 	if c.isDefault {
 		d = c.sink.warnf("default-mismatch", v.Range(), "the default of %s: %s", c.where(), message)
 		if c.strict {

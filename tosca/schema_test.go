@@ -172,7 +172,7 @@ func TestCheckToAnyDepth(t *testing.T) {
 		{"ports: {web: 80, admin: 8080}", nil, ""},
 		{"ports: {Web: 80}", []string{"constraint-violated:22"}, ".Web"},
 		{"ports: {web: 70000}", []string{"constraint-violated:22"}, ".web"},
-		{"matrix: [[1, 2], [3, {get_input: i}]]", nil, ""},
+		{"matrix: [[1, 2], [3, {get_input: i}]]", []string{"wrong-type:30"}, "[1][1]"},
 		{"matrix: [[1, 2], [3, 0]]", []string{"constraint-violated:30"}, "[1][1]"},
 		{"matrix: [1]", []string{"wrong-type:18"}, "[0]"},
 		{"anything: {a: [b]}", nil, ""},
