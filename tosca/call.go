@@ -136,8 +136,28 @@ func (p *valueParser) value(n *yamlx.Node) *Value {
 		if s, ok := n.Data.(string); ok && p.prefixed(s) {
 			p.word(v, s)
 		}
+		p.yamlType(n, v)
 	}
 	return v
+}
+
+// yamlType reports the types of YAML that TOSCA 2.0 does not accept.
+//
+// Source: TOSCA 2.0 sections 9.1.1.5 and 9.1.2.1.
+func (p *valueParser) yamlType(n *yamlx.Node, v *Value) {
+	section, instead := "", ""
+	switch {
+	case !p.version.v2():
+		return
+	case n.Tag == "!!binary":
+		section, instead = "9.1.1.5", "Write a string in base 64, and bytes as the type in the definition."
+	case n.Tag == "!!timestamp":
+		section, instead = "9.1.2.1", "Write a string as RFC 3339 has it, and timestamp as the type in the definition."
+	default:
+		return
+	}
+	d := p.sink.errorf("wrong-type", v.Range(), "the YAML type %s is not accepted", n.Tag)
+	d.Detail, d.Section = instead, p.version.at(section)
 }
 
 // prefixed tells whether a text begins as a call of TOSCA 2.0 does.

@@ -72,7 +72,8 @@ type Node struct {
 	// of a block scalar is that of its first line, that of a collection its
 	// last entry's.
 	Start, End Pos
-	// Tag is an explicit tag such as "!secret"; empty for none.
+	// Tag is an explicit tag such as "!secret", or one of the YAML types that the
+	// core schema does not have, !!binary and !!timestamp; empty for none.
 	Tag string
 	// size counts the nodes below and including this one, aliases expanded.
 	size int
@@ -273,7 +274,7 @@ func (c *converter) node(y *yaml.Node, depth int) *Node {
 		n.Type, n.Data = resolve(y)
 		n.End = c.scalarEnd(y, start)
 	}
-	if y.Style&yaml.TaggedStyle != 0 && !strings.HasPrefix(y.Tag, "!!") {
+	if y.Style&yaml.TaggedStyle != 0 && (!strings.HasPrefix(y.Tag, "!!") || y.Tag == "!!binary" || y.Tag == "!!timestamp") {
 		n.Tag = y.Tag
 	}
 	if y.Anchor != "" {
