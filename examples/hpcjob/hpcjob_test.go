@@ -32,13 +32,13 @@ func TestJobs(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "job.sh")
 	require.NoError(t, os.WriteFile(script, []byte("echo \"$WHO was here with $*\"; exit 3\n"), 0o600))
-	out, _ := hpcjob(t, 0, "submit", "--chdir", dir, "--env", "WHO=it's me", "--walltime", "00:02:00", script, "a  b", "--name")
+	out, _ := hpcjob(t, 0, "submit", "--chdir", dir, "--env", "WHO=it's me, a=b", "--env", "NONE=", "--walltime", "00:02:00", script, "a  b", "--name")
 	id := strings.TrimSpace(out)
 	out, errOut := hpcjob(t, 1, "watch", "--period", "200ms", id)
 	require.Regexp(t, id+` .* failed +exit-code +3 `, out)
 	require.Equal(t, "hpcjob: job "+id+" has not completed\n", errOut)
 	out, _ = hpcjob(t, 0, "logs", id)
-	require.Equal(t, "it's me was here with a  b --name\n", out)
+	require.Equal(t, "it's me, a=b was here with a  b --name\n", out)
 	out, _ = hpcjob(t, 0, "status", id)
 	require.Regexp(t, id+` +job.sh +batch +failed `, out)
 
@@ -161,6 +161,7 @@ func TestWrongUse(t *testing.T) {
 		"no command":        {"lists"},
 		"takes no arg":      {"queues", "batch"},
 		"--reason":          {"drain", "n1"},
+		"--env A b is not":  {"submit", "--env", "A b", "--", "true"},
 		"name a node":       {"undrain"},
 	} {
 		_, errOut := hpcjob(t, 2, args...)

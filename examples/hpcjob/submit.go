@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -21,8 +22,10 @@ type submission struct {
 	walltime, memory, memoryPerCPU, begin string
 	array, image, dir                     string
 	limit                                 int
-	after, binds                          []string
+	after, binds, env                     []string
 }
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (p *program) submit() *cobra.Command {
 	s := &submission{}
@@ -87,7 +90,7 @@ func (s *submission) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.begin, "begin", "", "earliest start, such as 2030-01-31T12:00:00Z, or after a while, such as 2h")
 	f.StringArrayVar(&s.after, "after", nil, "job that must have completed, or KIND:ID with a kind such as afterany; may be given several times")
 	f.StringArrayVar(&j.Modules, "module", nil, "module to load; may be given several times")
-	f.StringToStringVar(&j.Env, "env", nil, "variable of the job, as NAME=VALUE")
+	f.StringArrayVar(&s.env, "env", nil, "variable of the job, as NAME=VALUE; may be given several times")
 	f.StringVar(&s.image, "container", "", "image of the container to run in")
 	f.StringArrayVar(&s.binds, "bind", nil, "folder to show in the container, such as /data:/mnt; may be given several times")
 	f.StringVar(&j.Mail, "mail", "", "whom to tell of the job's end")
@@ -140,6 +143,16 @@ func (s *submission) parse() (err error) {
 		} else if s.spec.Begin, err = time.Parse(time.RFC3339, s.begin); err != nil {
 			return fmt.Errorf("--begin %s is neither a time such as 2030-01-31T12:00:00Z nor a while such as 2h", s.begin)
 		}
+	}
+	for _, variable := range s.env {
+		name, value, given := strings.Cut(variable, "=")
+		if !given || !variableName.MatchString(name) {
+			return fmt.Errorf("--env %s is not such as NAME=VALUE", variable)
+		}
+		if s.spec.Env == nil {
+			s.spec.Env = map[string]string{}
+		}
+		s.spec.Env[name] = value
 	}
 	if s.spec.Mail == "" {
 		s.spec.MailOn = nil
