@@ -318,14 +318,13 @@ func gather(kind string, records []record) []*hpc.Job {
 
 // waitTogether gives the tasks that have not begun the state of their array: PBS
 // shows them as queued whatever the array waits for, and even when it has ended.
+// An array that was not asked for itself has no state.
 func waitTogether(array *hpc.Job) {
-	switch array.Raw {
-	case "H", "W", "Q", "F":
-	default:
+	if array.State == "" || array.State == hpc.Completed || !slices.Contains([]string{"H", "W", "Q", "F"}, array.Raw) {
 		return
 	}
 	for _, t := range array.Tasks {
-		if t.Raw == "Q" && array.State != hpc.Completed {
+		if t.Raw == "Q" {
 			t.State, t.Cause, t.Reason, t.By, t.Ended = array.State, array.Cause, array.Reason, array.By, array.Ended
 		}
 	}

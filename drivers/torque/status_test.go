@@ -231,6 +231,9 @@ func TestTasksOfEndedArrays(t *testing.T) {
 		require.Len(t, jobs, 1, name)
 		require.Equal(t, []any{own.State, want, own.Reason}, []any{jobs[0].State, jobs[0].Cause, jobs[0].Reason}, name)
 		require.Equal(t, own.State, jobs[0].Tasks[1].State, name)
+		alone := gather(kindPBS, records[1:2])
+		require.False(t, alone[0].Tasks[0].State.Ended(), "%s: asked for alone it is as it is shown", name)
+		require.NotEmpty(t, alone[0].Tasks[0].State, name)
 	}
 }
 
