@@ -129,7 +129,7 @@ func TestCancelIsEndedAfterACrash(t *testing.T) {
 			driver.started = make(chan string, 1)
 			running := make(chan struct{}, 10)
 			first := newEngine(t, executor.Config{Store: &losing{store, driver.asked}, Drivers: []executor.Driver{driver}, Owner: "first",
-				LeaseTTL: 300 * time.Millisecond, Observe: func(ev executor.Event) {
+				LeaseTTL: 2 * time.Second, Observe: func(ev executor.Event) {
 					if ev.Kind == executor.OperationRunning {
 						running <- struct{}{}
 					}

@@ -32,7 +32,8 @@ type Config struct {
 	PerHost   int
 	PerDriver map[string]int
 	// LeaseTTL is how long a deployment stays locked after this process died.
-	// The lease is renewed every third of it. Default 30 s.
+	// The lease is renewed every third of it, and tried again more often where that
+	// fails. Default 30 s.
 	LeaseTTL time.Duration
 	// PollInterval is how often running operations are asked after. Default 1 s.
 	PollInterval time.Duration

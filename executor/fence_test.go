@@ -54,7 +54,7 @@ func takeOver(t *testing.T, s state.Store) *fenced {
 	driver.started = make(chan string, 10)
 	f := &fenced{driver: driver, store: newPausing(s), first: make(chan error, 1), second: make(chan error, 1)}
 	running := make(chan struct{}, 10)
-	first := newEngine(t, executor.Config{Store: f.store, Drivers: []executor.Driver{driver}, Owner: "first", LeaseTTL: 300 * time.Millisecond,
+	first := newEngine(t, executor.Config{Store: f.store, Drivers: []executor.Driver{driver}, Owner: "first", LeaseTTL: 2 * time.Second,
 		Observe: func(ev executor.Event) {
 			if ev.Kind == executor.OperationRunning {
 				running <- struct{}{}
@@ -65,8 +65,13 @@ func takeOver(t *testing.T, s state.Store) *fenced {
 		f.first <- err
 	}()
 	for range 2 {
-		f.jobs = append(f.jobs, <-driver.started)
-		<-running // the handle is on disk
+		select {
+		case id := <-driver.started:
+			f.jobs = append(f.jobs, id)
+			<-running // the handle is on disk
+		case err := <-f.first:
+			require.NoError(t, err)
+		}
 	}
 	close(f.store.paused)
 
@@ -253,5 +258,31 @@ func TestNothingIsBegunWithoutTheLease(t *testing.T) {
 		_, err = second.Resume(t.Context(), "x", executor.Options{})
 		require.NoError(t, err)
 		require.Len(t, driver.seen(), 1)
+	})
+}
+
+// outage is a store that cannot renew leases from one moment to another.
+type outage struct {
+	state.Store
+	from, to time.Time
+}
+
+func (o outage) RenewLease(ctx context.Context, l state.Lease, ttl time.Duration) (state.Lease, error) {
+	if now := time.Now(); now.After(o.from) && now.Before(o.to) {
+		return l, &executor.Error{Code: executor.Unavailable, Op: "renew lease", Err: context.DeadlineExceeded}
+	}
+	return o.Store.RenewLease(ctx, l, ttl)
+}
+
+// A store that is back before the lease has ended is asked in time.
+func TestLeaseOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newJobs()
+		driver.auto = 60
+		store := outage{newMemory(t), time.Now().Add(9 * time.Second), time.Now().Add(28 * time.Second)}
+		e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, LeaseTTL: 30 * time.Second, PollInterval: time.Second})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.NoError(t, err)
 	})
 }

@@ -41,19 +41,21 @@ func (e *Engine) acquire(ctx context.Context, id string) (*keeper, error) {
 // errors, is asked again until the lease has expired.
 func (k *keeper) renew(ctx context.Context) {
 	defer close(k.done)
-	tick := time.NewTicker(k.eng.cfg.LeaseTTL / 3)
-	defer tick.Stop()
+	ttl := k.eng.cfg.LeaseTTL
+	next := time.NewTimer(ttl / 3)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
 		err := k.renewOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
+			next.Reset(ttl / 3)
 			continue
 		}
 		code := errs.CodeOf(err)
@@ -67,17 +69,17 @@ func (k *keeper) renew(ctx context.Context) {
 			return
 		}
 		k.eng.cfg.Logger.Warn("cannot renew the lease", "deployment", k.current().Deployment, "error", err)
+		next.Reset(ttl / 30) // a store that is back for a moment is enough
 	}
 }
 
-// renewOnce asks the store to renew the lease, and waits no longer than it lasts.
-// Where that is over, since this process was stopped for a while, the store is
-// given a moment to say who has the deployment now.
+// renewOnce asks the store to renew the lease, and waits no longer than it lasts,
+// but for a moment: where it is over, since this process was stopped for a while,
+// the store says who has the deployment now.
 func (k *keeper) renewOnce(ctx context.Context) error {
-	ttl, asked := k.eng.cfg.LeaseTTL, time.Now()
-	end := k.end()
-	if !asked.Before(end) {
-		end = asked.Add(min(ttl/3, time.Second))
+	ttl, asked, end := k.eng.cfg.LeaseTTL, time.Now(), k.end()
+	if least := asked.Add(time.Second); end.Before(least) {
+		end = least
 	}
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
