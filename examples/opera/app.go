@@ -367,8 +367,23 @@ func (f *instanceFlags) report(in *instance, result *executor.Result, err error)
 			fmt.Fprintf(f.io.err, "opera: %v\n", failure)
 		}
 		fmt.Fprintf(f.io.err, "opera: the rollback has %s\n", back.Run.Status)
+	} else if run := result.Run; run != nil {
+		fmt.Fprintf(f.io.err, "opera: %s\n", next(run.Kind))
 	}
 	return errReported
+}
+
+// next says what to do after a run that failed. A resumed run has the files
+// as they were: whoever has mended one must give the template again.
+func next(kind string) string {
+	again := ""
+	switch kind {
+	case "deploy":
+		again = ", or with \"opera deploy --resume TEMPLATE\" where its files were mended; \"opera undeploy\" takes back what is there"
+	case "update":
+		again = ", or with \"opera update TEMPLATE\" where its files were mended"
+	}
+	return "see \"opera logs\" for what was printed; go on with \"opera resume\"" + again
 }
 
 // nodes are the IDs of the instances of a template's nodes.

@@ -14,7 +14,10 @@ func newResume(io stdio) *cobra.Command {
 undeployment, the actions of a trigger): what is done stays done, what may still be
 going on is asked after, and only the steps that failed or were not reached are
 run. So it is also the retry of a failed run. A deployment with --rollback that
-was interrupted is rolled back.`,
+was interrupted is rolled back.
+
+The files are those that the run began with. Where they were mended since, use
+"opera deploy --resume TEMPLATE" or "opera update TEMPLATE".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			inputs, err := readInputs(f.inputs)
