@@ -58,7 +58,7 @@ func (e *pathError) errorCode() errs.Code {
 // through any number of requirements, and names a node type for the first node
 // template of it, as xOpera has it. The property or attribute after a
 // requirement is the target node's, else that of the capability that fulfils
-// the requirement.
+// the requirement, else, where nothing else has one, that of the relationship.
 type resolver struct {
 	self      Entity
 	attribute bool
@@ -300,6 +300,9 @@ func (r resolver) walkNode(at Entity, name string, path []any, i int) (place, *p
 		return place{entity: at, name: name, rest: path[i+1:]}, nil
 	}
 	if inside != nil {
+		if p, ok := r.inRelationship(n, path, i); ok {
+			return p, nil
+		}
 		return place{}, inside
 	}
 	if i+1 < len(path) && n.Type.Requirement(name) != nil {
@@ -321,6 +324,22 @@ func (r resolver) walkRequirement(req *Requirement, path []any, i int) (place, *
 		return p, nil
 	}
 	return place{}, err
+}
+
+// inRelationship looks in the relationships of a requirement, which is where the
+// properties lie that are assigned with the requirement itself.
+func (r resolver) inRelationship(n *NodeTemplate, path []any, i int) (place, bool) {
+	name, _ := path[i+1].(string)
+	for _, req := range n.Requirements {
+		rel := req.Relationship
+		if req.Name != path[i] || rel == nil || rel.Type == nil {
+			continue
+		}
+		if rel.hasProperty(name) || r.attribute && rel.hasAttribute(name) {
+			return place{entity: Entity{Service: r.node(n).Service, Relationship: rel}, name: name, rest: path[i+2:]}, true
+		}
+	}
+	return place{}, false
 }
 
 func (r resolver) walkCapability(at Entity, c *Capability, path []any, i int) (place, *pathError) {

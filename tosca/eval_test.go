@@ -402,6 +402,45 @@ func TestEvalNamesTheCallThatFailed(t *testing.T) {
 	require.Equal(t, "at service.yaml:76:39", e.Subject)
 }
 
+// TestEvalOfRelationships wants what is assigned with a requirement found by its
+// name, where neither the target nor its capability has it.
+func TestEvalOfRelationships(t *testing.T) {
+	t.Parallel()
+	template := loadSound(t, `
+tosca_definitions_version: tosca_simple_yaml_1_3
+relationship_types:
+  Uses:
+    derived_from: tosca.relationships.Root
+    properties: { role: { type: string }, name: { type: string }, ports: { type: list, entry_schema: integer } }
+    attributes: { session: { type: string } }
+node_types:
+  App: { derived_from: tosca.nodes.Root, requirements: [ data: { capability: tosca.capabilities.Node, relationship: Uses, occurrences: [ 0, UNBOUNDED ] } ] }
+  Data: { derived_from: tosca.nodes.Root, properties: { name: { type: string } } }
+topology_template:
+  node_templates:
+    data: { type: Data, properties: { name: main } }
+    app:
+      type: App
+      requirements:
+        - data: { node: data, relationship: { type: Uses, properties: { role: reader, name: hidden, ports: [ 1, 2 ] } } }
+        - data: { node: data, relationship: { type: Uses, properties: { role: writer, name: hidden, ports: [] } } }
+`)
+	env := mapEnv{attributes: map[string]any{"app/data.session": "s-1"}}
+	for src, want := range map[string]any{
+		"{get_property: [app, data, role]}":     "reader", // of the first
+		"{get_property: [app, data, ports, 1]}": int64(2),
+		"{get_property: [app, data, name]}":     "main", // the target's
+		"{get_attribute: [app, data, session]}": "s-1",
+		"{get_attribute: [app, data, role]}":    "reader",
+	} {
+		got, err := evalIn(t, template, "", src, env)
+		require.NoError(t, err, src)
+		require.Equal(t, want, got, src)
+	}
+	_, err := evalIn(t, template, "", "{get_property: [app, data, session]}", env)
+	require.ErrorContains(t, err, `the node template data has no property "session"`)
+}
+
 func TestEvalOfLoops(t *testing.T) {
 	t.Parallel()
 	template, diags := loadText(t, `
