@@ -2,6 +2,7 @@ package tosca
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -175,7 +176,31 @@ func (d *document) entries(n *yamlx.Node, what string) []yamlx.Field {
 		d.wrongShape(n, what, "a map")
 		return nil
 	}
+	switch what {
+	case "properties", "attributes", "inputs", "outputs":
+		return d.unescaped(n.Fields)
+	}
 	return n.Fields
+}
+
+// unescaped undoes "$$" at the beginning of the names of values, as it is undone
+// where calls name them.
+//
+// Source: TOSCA 2.0 section 10.1.
+func (d *document) unescaped(fields []yamlx.Field) []yamlx.Field {
+	escaped := func(f yamlx.Field) bool { return strings.HasPrefix(f.Key.Text, "$$") }
+	if !d.v.v2() || !slices.ContainsFunc(fields, escaped) {
+		return fields
+	}
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		if escaped(f) {
+			key := *f.Key
+			key.Text = key.Text[1:]
+			fields[i].Key = &key
+		}
+	}
+	return fields
 }
 
 // namedEntries returns the entries of a map whose keys are names, such as
