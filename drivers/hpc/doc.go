@@ -27,16 +27,16 @@
 // ([Manager.Find]). So a process that was killed at any moment finds its job
 // again, and submits none twice. What is submitted is a wrapper, which lets only
 // one job run in the directory and leaves there the exit code and the times: the
-// outcome is known even when the manager has forgotten the job.
+// outcome is known even when the manager has forgotten the job, or tasks of an array.
 //
 // # Watching
 //
 // A cluster is asked once a period for all jobs of all deployments, soon for
 // young jobs and seldom for old ones (Config.MinPeriod, MaxPeriod). Nothing is
 // held open in between. A cluster or controller that does not answer delays and
-// fails nothing. What jobs print goes into the operation's log while the process
-// that began or recovered them runs; one that goes on from a recorded handle
-// after a restart has no log to put it into, and the files on the cluster have all of it.
+// fails nothing. What jobs print, and why they wait, goes into the operation's
+// log; a process that goes on after another one has ended tells it from the
+// beginning. The files on the cluster have all of it.
 //
 // Node failures and preemption are worth another try, running out of memory only
 // where retry_memory_factor gives it more, and an exit code never.
