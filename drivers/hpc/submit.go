@@ -25,7 +25,7 @@ func (d *Driver) submit(ctx context.Context, c *cluster, op *executor.Operation)
 		return executor.Status{}, err
 	}
 	dir := c.dir(op)
-	id, err := c.found(ctx, dir, tagOf(op))
+	id, err := c.find(ctx, dir, tagOf(op))
 	if err != nil {
 		return executor.Status{}, retryable(err)
 	}
@@ -51,17 +51,6 @@ func (d *Driver) submit(ctx context.Context, c *cluster, op *executor.Operation)
 		return executor.Status{}, err // the manager said no
 	}
 	return d.unsure(ctx, c, op, j, err)
-}
-
-// found is find for a job that is to be submitted. Most never were: there is no
-// work directory then, which is made before anything is submitted, and neither the
-// queue nor the accounting of many days is searched for each new job.
-func (c *cluster) found(ctx context.Context, dir, tag string) (string, error) {
-	r, err := c.shell.Run(ctx, Command{Args: []string{"test", "-e", dir}})
-	if err != nil || r.Code == 1 {
-		return "", err
-	}
-	return c.find(ctx, dir, tag)
 }
 
 // unsure settles whether a submission that got no answer was carried out. Where
