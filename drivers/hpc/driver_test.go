@@ -31,7 +31,6 @@ type fakeManager struct {
 	specs   []*hpc.JobSpec
 	jobs    map[string]*hpc.Job
 	queries [][]string
-	looked  []string      // tags that Find was asked for
 	fault   error         // of Jobs
 	hang    chan struct{} // Jobs waits for it
 	submit  func(*hpc.JobSpec) error
