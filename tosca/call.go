@@ -223,7 +223,11 @@ func (p *valueParser) call(n *yamlx.Node) *Call {
 	if call == nil && p.version.functionPrefix != "" {
 		return &Call{Function: name, Range: rng} // unknown, which was reported
 	}
-	if call == nil || call.function.listOnly && arg.Kind != yamlx.Sequence {
+	if call == nil {
+		p.misspelt(n.Fields[0].Key)
+		return nil
+	}
+	if call.function.listOnly && arg.Kind != yamlx.Sequence {
 		return nil
 	}
 	if p.version.functionPrefix != "" && arg.IsNull() {
@@ -308,6 +312,27 @@ func (p *valueParser) unknown(name string, rng Range) {
 		return
 	}
 	d.Detail = "Write \"" + prefix + prefix + name + "\" for the literal text \"" + prefix + name + "\"."
+}
+
+// misspelt warns of a map of 1.x that was probably meant as a call: data have
+// no keys like "get_imput".
+func (p *valueParser) misspelt(key *yamlx.Node) {
+	const common = "get_"
+	if !strings.HasPrefix(key.Text, common) {
+		return
+	}
+	var names []string
+	for _, f := range functionsOf(p.version) {
+		if strings.HasPrefix(f.name, common) {
+			names = append(names, f.name)
+		}
+	}
+	near := nearest(key.Text, names)
+	if near == "" {
+		return
+	}
+	d := p.sink.warnf("unknown-function", extentOf(key, p.file).Range(), "there is no function %s in %s; this is a map with that key", key.Text, p.version.section)
+	d.Suggestion, d.Section = near, p.version.at("4")
 }
 
 // finish checks the number of arguments and folds the call where it can.

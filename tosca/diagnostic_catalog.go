@@ -106,7 +106,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{"unknown-constraint", "There is no such operator.", "constraints: [ { at_least: 1 } ]"},
 	{codeUnknownDirective, "There is no such directive. It has no effect.", "directives: [ slect ]"},
 	{"unknown-entity", "A call names something that is not there.", "{ get_attribute: [ no_such_node, state ] }"},
-	{"unknown-function", "There is no such function.", "{ $get_imput: a }"},
+	{"unknown-function", "There is no such function. In 1.x it is a warning, since a map of data can look so.", "{ $get_imput: a }"},
 	{"unknown-input", "There is no such input.", "{ get_input: no_such_input }"},
 	{"unknown-key", "A call asks for a key that the value cannot have.", "{ get_property: [ SELF, port, deeper ] }"},
 	{codeUnknownKeyname, "The construct has no such keyname.", "topology_templat: {}"},
