@@ -1,6 +1,8 @@
 package tosca
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -240,6 +242,55 @@ func TestModelOfInterfaces(t *testing.T) {
 	require.Nil(t, node.Operation("Standard", "nothing"))
 	require.Nil(t, node.Operation("Nothing", "start"))
 	require.Equal(t, "files/seed.sql", node.Artifact("seed").Path)
+}
+
+// TestOperationDefinedAnew takes the inputs that its own definition gives, and
+// those that the interface type wants: the playbooks of SODALITE's types for
+// Torque leave out "-q" where no queue is given.
+func TestOperationDefinedAnew(t *testing.T) {
+	t.Parallel()
+	const template = `tosca_definitions_version: VERSION
+interface_types:
+  Life:
+    operations: { create: { inputs: { id: { type: string, default: i } } } }
+node_types:
+  Job:
+    properties: { queue: { type: string, default: "" } }
+    interfaces:
+      life:
+        type: Life
+        operations:
+          create:
+            inputs: { name: { type: string, default: n }, queue: { type: string, default: q } }
+            implementation: create.sh
+  JobOnNode:
+    derived_from: Job
+    interfaces:
+      life: { operations: { create: { inputs: { name: { type: string, default: m } }, implementation: create.sh } } }
+  LargeJob:
+    derived_from: Job
+    interfaces:
+      life: { operations: { create: { inputs: { size: { type: integer, default: 5 } } } } }
+TEMPLATE:
+  node_templates:
+    job: { type: Job }
+    on_node: { type: JobOnNode }
+    large: { type: LargeJob }
+`
+	inputs := func(version, section, node string) (names []string) {
+		text := strings.NewReplacer("VERSION", version, "TEMPLATE", section).Replace(template)
+		st := mustLoad(t, files("service.yaml", text, "create.sh", ""), "service.yaml")
+		for _, in := range st.Node(node).Operation("life", "create").Inputs {
+			names = append(names, in.Name)
+		}
+		slices.Sort(names)
+		return names
+	}
+	require.Equal(t, []string{"id", "name", "queue"}, inputs("tosca_simple_yaml_1_3", "topology_template", "job"))
+	require.Equal(t, []string{"id", "name"}, inputs("tosca_simple_yaml_1_3", "topology_template", "on_node"))
+	require.Equal(t, []string{"id", "name", "queue", "size"}, inputs("tosca_simple_yaml_1_3", "topology_template", "large"), "it keeps the implementation and what that takes")
+	// Source: TOSCA 2.0 section 11.4: what is not refined stays.
+	require.Equal(t, []string{"id", "name", "queue"}, inputs("tosca_2_0", "service_template", "on_node"))
 }
 
 func TestModelOfGroupsAndPolicies(t *testing.T) {

@@ -121,6 +121,7 @@ func (r *typeResolver) interfaces(d *document, n *yamlx.Node, inherited []*Inter
 			d.knownNotifications(notes, def)
 		}
 		def.Operations = r.operations(d, ops, def.Operations, artifacts, "operation", inputConstruct)
+		d.dropInputs(ops, def)
 		def.Notifications = r.operations(d, notes, def.Notifications, artifacts, "notification", inputConstruct)
 		all.set(def.Name, def)
 	}
@@ -264,6 +265,36 @@ func (r *typeResolver) operations(d *document, fields []yamlx.Field, inherited [
 		}
 	}
 	return all.list
+}
+
+// dropInputs takes away what operations would inherit that a type of 1.x defines
+// anew, with inputs and an implementation: they take the inputs given here, and
+// those of the interface type. 1.x leaves that open; xOpera replaces operations as
+// a whole, and the playbooks of published types ask which inputs they are given.
+func (d *document) dropInputs(fields []yamlx.Field, def *InterfaceDefinition) {
+	if d.v.v2() {
+		return
+	}
+	for _, f := range fields {
+		own := f.Value.Get("inputs")
+		if own.IsNull() || f.Value.Get("implementation").IsNull() {
+			continue
+		}
+		kept := make(map[string]bool, len(own.Fields))
+		for _, in := range own.Fields {
+			kept[in.Key.Text] = true
+		}
+		named := func(o *OperationDefinition) bool { return o.Name == f.Key.Text }
+		if def.Type != nil {
+			if declared := first(def.Type.Operations, named); declared != nil {
+				for _, in := range declared.Inputs {
+					kept[in.Name] = true
+				}
+			}
+		}
+		op := first(def.Operations, named)
+		op.Inputs = slices.DeleteFunc(slices.Clone(op.Inputs), func(p *PropertyDefinition) bool { return !kept[p.Name] })
+	}
 }
 
 // outputs reads the outputs of an operation or notification. In TOSCA 2.0 they
