@@ -47,8 +47,9 @@ type call struct {
 	handle  Handle
 	detail  string
 	stopped error // why the operation was told to stop
-	// recover tells that it may have been begun by a process that is gone.
-	recover bool
+	// recover tells that it may have been begun by a process that is gone, revoked
+	// that an earlier run told it to stop and did not see it end.
+	recover, revoked bool
 	// before counts the attempts of earlier processes: a resumed run tries anew.
 	before   int
 	lastErr  error
@@ -418,19 +419,23 @@ func (c *call) recovered(status Status, err error) {
 }
 
 // unanswered ends a step of which nobody says now what became of its operation,
-// as when its host does not answer. The operation stays begun in the journal, so
-// that the next resume asks again and nothing is done twice.
+// as when its host does not answer.
 func (c *call) unanswered(why error) {
+	c.leave(errs.Unavailable, fmt.Errorf("cannot find out what became of it: %w", why))
+}
+
+// leave ends a step whose operation may go on. It stays begun in the journal, so
+// that the next resume asks after it again and nothing is done twice.
+func (c *call) leave(code Code, why error) {
 	r := c.run
 	c.close()
 	c.to(callEnded)
 	delete(r.calls, c.index)
-	failure := &errs.Error{Code: errs.Unavailable, Err: fmt.Errorf("outcome unknown: cannot find out what became of it: %w", why),
-		Hint: "resume asks again"}
+	failure := &errs.Error{Code: code, Err: fmt.Errorf("outcome unknown: %w", why), Hint: "resume asks again"}
 	c.endAttempt(interrupted, failure)
 	c.endSpan(interrupted, failure)
 	r.warn(c, failure.Error())
-	if c.stopped != nil {
+	if r.canceled != nil || Dependent(c.stopped) {
 		r.enterError(c.step)
 		r.steps.move(int32(c.index), skipped)
 	} else {

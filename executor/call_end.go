@@ -44,7 +44,7 @@ func (c *call) limitStop() {
 		case c.state == callRecovering:
 			c.unanswered(why)
 		default:
-			c.outcome(Status{State: Lost, Err: fmt.Errorf("%w; it did not stop when it was told to", why)})
+			c.leave(errs.CodeOf(why), fmt.Errorf("%w; it did not stop when it was told to", why))
 		}
 	})
 }
@@ -96,6 +96,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (c *call) outcome(status Status) {
 	c.close()
 	unknown := status.State == Lost
+	obeyed := status.State == Canceled && c.revoked && c.stopped == nil && c.run.canceled == nil && c.run.cause < 0
 	status = c.judge(status)
 	if status.State == Succeeded {
 		if err := c.run.takeOutputs(c, status.Outputs); err != nil {
@@ -106,6 +107,11 @@ func (c *call) outcome(status Status) {
 	}
 	c.endAttempt(string(status.State), status.Err)
 	if c.consequence(status) {
+		return
+	}
+	if obeyed {
+		c.before++ // this run wants it done, and has not tried yet
+		c.again(status)
 		return
 	}
 	if status.State == Lost && c.mayRerun() || status.State == Failed && !unknown && c.mayRetry(status.Err) {
@@ -209,10 +215,10 @@ func (c *call) mayRetry(err error) bool {
 // again makes another attempt after a while.
 func (c *call) again(s Status) {
 	wait := c.retry.wait(c.op.Attempt-c.before, s.Err)
-	if s.State == Lost {
+	if s.State == Lost || c.revoked {
 		wait = 0
 	}
-	c.lastErr, c.recover, c.stopped = s.Err, false, nil // one that timed out has stopped
+	c.lastErr, c.recover, c.revoked, c.stopped = s.Err, false, false, nil // one that timed out has stopped
 	c.withdraw()
 	turn := c.to(callBackoff)
 	ev := c.event(OperationRetry)

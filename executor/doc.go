@@ -70,6 +70,7 @@
 //	waiting for the next attempt  the next attempt is started
 //	begun behind one that goes on as with the handle: both wait outside
 //	cancel asked for              what runs is stopped, the run ends as canceled
+//	told to stop, seen no end     Poll is asked after it; it is begun anew when it has stopped
 //	rollback begun                it goes on
 //	lease lost, process alive     its writes are refused: nothing of it counts
 //
@@ -82,8 +83,8 @@
 // nothing left running that no record knows of, that the order was kept and that
 // the state is that of a run without a crash. TestCrashAtEveryCommit,
 // TestCrashInChain, TestRollbackSurvivesCrash, TestCancelIsEndedAfterACrash,
-// TestLostOperations, TestUnansweredRecover and TestPausedEngineIsFenced show the
-// lines of the table one by one. A few dozen processes are killed by go test, the
+// TestLostOperations, TestUnansweredRecover, TestCancelThatIsNotObeyed and
+// TestPausedEngineIsFenced show the lines of the table one by one. A few dozen processes are killed by go test, the
 // thousand by
 //
 //	go test ./executor -v -run 'TestKill$' -kills 1000 -timeout 60m

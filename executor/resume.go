@@ -32,8 +32,10 @@ type stepHistory struct {
 	// end not recorded; handle is that of an operation which goes on by itself.
 	open   bool
 	driver string
-	handle json.RawMessage
-	done   bool
+	// revoked tells that the attempt was told to stop, since the run was cancelled.
+	revoked bool
+	handle  json.RawMessage
+	done    bool
 	// unmet tells that a Filter's condition did not hold.
 	unmet bool
 }
@@ -57,6 +59,9 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 			h.begin = data
 		case CancelAsked:
 			h.canceled = data.Err
+			for _, s := range h.steps {
+				s.revoked = s.open
+			}
 		case RunEnded:
 			h.canceled = ""
 		}
@@ -71,6 +76,7 @@ func (e *Engine) history(ctx context.Context, id string, run *state.Run) (*histo
 		switch EventKind(entry.Kind) {
 		case OperationStarted:
 			s.attempt, s.began, s.open, s.driver, s.handle = data.Attempt, entry.Time, true, data.Driver, nil
+			s.revoked = false
 		case OperationRunning:
 			s.handle = data.Handle
 			if s.handle == nil {
@@ -162,7 +168,7 @@ func (r *run) restore(h *history) {
 
 // reopen takes up a call that an earlier process had begun.
 func (c *call) reopen(past *stepHistory) {
-	c.began = past.began
+	c.began, c.revoked = past.began, past.revoked
 	c.op.Began = past.began
 	if err := c.run.live.fill(c.run, c.step, c.op, c.driver); err != nil {
 		c.run.eng.cfg.Logger.Warn("the inputs of an interrupted operation cannot be evaluated any more",

@@ -1,0 +1,106 @@
+package executor_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/executor"
+	"github.com/seed-a4fd30b5/orchestrator/state"
+	"github.com/stretchr/testify/require"
+)
+
+// stubborn is a driver of jobs that do not end when they are told to: ended says
+// how they do.
+type stubborn struct{ *jobs }
+
+func (d *stubborn) Cancel(context.Context, executor.Handle) error { return nil }
+
+func (d *stubborn) ended(state executor.OperationState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, j := range d.jobs.jobs {
+		j.state = state
+	}
+}
+
+// A job that a cancelled run has not seen end may still run: Resume asks after
+// it, and begins it again only when it has stopped.
+func TestCancelThatIsNotObeyed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ends   executor.OperationState
+		starts int
+	}{
+		"it ends by itself":  {executor.Succeeded, 1},
+		"it stops after all": {executor.Canceled, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := &stubborn{newJobs()}
+				e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second})
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+				require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
+				time.AfterFunc(20*time.Second, func() {
+					driver.ended(c.ends)
+					driver.endAt(1) // what is begun after it
+				})
+				_, err = e.Resume(t.Context(), "x", executor.Options{})
+				require.NoError(t, err)
+				require.Len(t, driver.seen(), c.starts)
+			})
+		})
+	}
+}
+
+// A job that does not stop after its timeout is still asked after by Resume,
+// which tells it to stop again.
+func TestTimeoutThatIsNotObeyed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &stubborn{newJobs()}
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second, Timeout: 5 * time.Second})
+		const message = "outcome unknown: timed out after 5s; it did not stop when it was told to"
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.ErrorContains(t, err, message)
+		_, err = e.Resume(t.Context(), "x", executor.Options{})
+		require.ErrorContains(t, err, message)
+		driver.endAt(1)
+		_, err = e.Resume(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		require.Len(t, driver.seen(), 1)
+	})
+}
+
+// silent is a driver whose Recover does not return.
+type silent struct{ *jobs }
+
+func (d *silent) Recover(ctx context.Context, _ *executor.Operation) (executor.Status, error) {
+	<-ctx.Done()
+	return executor.Status{}, ctx.Err()
+}
+
+// An operation whose timeout has passed when it is to be recovered, and of which
+// nobody answers, fails its run.
+func TestRecoverAfterTheTimeoutIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		live := newMemory(t)
+		config := executor.Config{Store: &crashing{Store: live, left: 1}, // the intent is written, the handle is not
+			Drivers: []executor.Driver{&silent{newJobs()}}, LeaseTTL: time.Minute, CancelGrace: 10 * time.Second, Timeout: 5 * time.Second}
+		_, err := newEngine(t, config).Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.ErrorIs(t, err, errDead)
+		time.Sleep(2 * time.Minute)
+		config.Store = live
+		_, err = newEngine(t, config).Resume(t.Context(), "x", executor.Options{})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err), err)
+		require.ErrorContains(t, err, "cannot find out what became of it")
+		run, err := live.Run(t.Context(), "x", "run-1")
+		require.NoError(t, err)
+		require.Equal(t, state.RunFailed, run.Status)
+	})
+}
