@@ -158,5 +158,10 @@ func (m *Manager) setNodes(ctx context.Context, verb string, nodes []string, set
 	if err != nil || said.code == 0 {
 		return err
 	}
-	return refused(verb, "node "+strings.Join(nodes, ", "), said)
+	subject := "node " + strings.Join(nodes, ", ")
+	if strings.Contains(said.err, "Invalid node name specified") {
+		// Of a submission the same words blame one of its options.
+		return errs.New(errs.NotFound, verb, subject, "%s", oneLine(said.err))
+	}
+	return refused(verb, subject, said)
 }

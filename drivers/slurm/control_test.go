@@ -65,3 +65,12 @@ func TestFindListAndCluster(t *testing.T) {
 	require.Equal(t, []string{"batch", "low"}, nodes[1].Queues)
 	require.NoError(t, m.Cancel(t.Context(), second, other))
 }
+
+// A node that the cluster lacks is a wrong option of a submission, but nothing
+// that could be drained.
+func TestDrainUnknown(t *testing.T) {
+	t.Parallel()
+	m, _ := real(t)
+	require.Equal(t, errs.NotFound, errs.CodeOf(m.Drain(t.Context(), "disk", "n9")))
+	require.Equal(t, errs.NotFound, errs.CodeOf(m.Undrain(t.Context(), "n1 state=down")))
+}

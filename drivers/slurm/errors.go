@@ -45,7 +45,6 @@ var refusals = []struct {
 	{"Invalid account or account/partition combination", errs.InvalidArgument, "name an account that may use the partition"},
 	{"Unexpected message received", errs.FailedPrecondition, ""},
 	{"Invalid job id specified", errs.NotFound, ""},
-	{"Invalid node name specified", errs.NotFound, ""},
 	{"Invalid node state specified", errs.FailedPrecondition, "the node is not in a state from which it goes there"},
 	{"Access/permission denied", errs.PermissionDenied, ""},
 	{"not permitted to use this partition", errs.PermissionDenied, ""},

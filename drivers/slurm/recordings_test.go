@@ -174,6 +174,7 @@ func TestRefusals(t *testing.T) {
 			"(job submit limit, user's size and/or time limits)", errs.Unavailable},
 		"limit on one job": {"sbatch: error: QOSMaxWallDurationPerJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy " +
 			"(job submit limit, user's size and/or time limits)", errs.InvalidArgument},
+		"no such node":    {"sbatch: error: Batch job submission failed: Invalid node name specified", errs.InvalidArgument},
 		"somebody else's": {"scancel: error: Kill job error on job id 7: Access/permission denied", errs.PermissionDenied},
 		"no word":         {"", errs.Unavailable},
 	} {
