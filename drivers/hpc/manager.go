@@ -41,7 +41,8 @@ type Manager interface {
 	Nodes(ctx context.Context) ([]*Node, error)
 }
 
-// Drainer is a Manager that takes nodes out of service, for those who may: Slurm's.
+// Drainer is a Manager that takes nodes out of service, for those who may. Those of
+// drivers/slurm and drivers/torque do.
 type Drainer interface {
 	// Drain lets nodes start no more jobs, for a reason that the manager shows;
 	// those that run go on. Undrain undoes it.

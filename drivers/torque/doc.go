@@ -2,12 +2,13 @@
 // commands of a login node: it is the hpc.Manager of both families. Which of
 // them a cluster runs is asked with "qstat --version".
 //
-// Written against recordings of Torque 6.1.3 and OpenPBS 23.06.06. What is read:
+// Written against recordings of Torque 6.1.3 and OpenPBS 23.06.06. What is run:
 //
 //	            Torque                        PBS
 //	jobs        qstat -x -t (XML)             qstat -x -t -f -F json, else -f as text
 //	queues      qstat -Q -f, qstat -B -f      the same
 //	nodes       pbsnodes -x (XML)             pbsnodes -a -F json, else as text
+//	            pbsnodes -o, -c, -N           pbsnodes -o, -r, -C
 //	arrays      qsub -t, PBS_ARRAYID          qsub -J, PBS_ARRAY_INDEX
 //	resources   nodes=N:ppn=P:gpus=G, mem     select=N:ncpus=C:mpiprocs=T:mem=M:ngpus=G
 //

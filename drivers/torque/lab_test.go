@@ -342,3 +342,36 @@ func TestQueuesNodesAndLists(t *testing.T) {
 		require.Empty(t, jobs)
 	})
 }
+
+// A drained node keeps its jobs and takes no others.
+func TestDrain(t *testing.T) {
+	eachSite(t, pbs.Options{Slots: 3}, func(t *testing.T, s *site) {
+		node := func() []any {
+			nodes, err := s.Nodes(t.Context())
+			require.NoError(t, err)
+			return []any{nodes[0].State, nodes[0].Reason}
+		}
+		runs := s.running(t, &hpc.JobSpec{})
+		require.NoError(t, s.Drain(t.Context(), "new disk:\n it's <full> & -old", "vm"))
+		require.Equal(t, []any{hpc.NodeDraining, "new disk: it's <full> & -old"}, node())
+		waits := s.submit(t, &hpc.JobSpec{Command: []string{"true"}})
+		require.Equal(t, hpc.Queued, s.job(t, waits).State)
+		require.Equal(t, hpc.Running, s.job(t, runs).State)
+		require.NoError(t, s.Cancel(t.Context(), runs))
+		require.Equal(t, hpc.NodeDrained, node()[0])
+		require.NoError(t, s.Undrain(t.Context(), "vm"))
+		require.Equal(t, hpc.Completed, s.await(t, waits, ended).State)
+		require.Equal(t, []any{hpc.NodeIdle, ""}, node())
+
+		require.Equal(t, errs.InvalidArgument, errs.CodeOf(s.Drain(t.Context(), " ", "vm")))
+		err := s.Drain(t.Context(), "disk", "n9")
+		require.Equal(t, errs.NotFound, errs.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "Error marking node n9 - Unknown node")
+		require.Equal(t, errs.NotFound, errs.CodeOf(s.Undrain(t.Context(), "-a")))
+		s.cluster.Change(t, func(o *pbs.Options) { o.Unprivileged = true })
+		require.Equal(t, errs.PermissionDenied, errs.CodeOf(s.Drain(t.Context(), "disk", "vm")))
+		require.Equal(t, errs.PermissionDenied, errs.CodeOf(s.Undrain(t.Context(), "vm")))
+		s.cluster.Change(t, func(o *pbs.Options) { o.Down = true })
+		require.Equal(t, errs.Unavailable, errs.CodeOf(s.Undrain(t.Context(), "vm")))
+	})
+}

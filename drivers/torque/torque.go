@@ -44,7 +44,10 @@ type Manager struct {
 	historyFrom time.Time
 }
 
-var _ hpc.Manager = (*Manager)(nil)
+var (
+	_ hpc.Manager = (*Manager)(nil)
+	_ hpc.Drainer = (*Manager)(nil)
+)
 
 // New returns a Manager that works through a shell. It runs nothing yet.
 //
@@ -138,10 +141,10 @@ func failure(op, subject string, r hpc.Result) error {
 }
 
 // complaint is a line in which one of the managers' commands complains.
-var complaint = regexp.MustCompile(`^(q[a-z]+|pbsnodes):`)
+var complaint = regexp.MustCompile(`^(q[a-z]+:|pbsnodes:|Error (marking node|setting note) )`)
 
 // complaintsOf returns the lines of standard error that are a command's own, which
-// begin with its name: start files of the login node print there too. Where none
+// begin with its name (or, of a node, with Error): start files of the login node print there too. Where none
 // does, it returns all.
 func complaintsOf(text string) []string {
 	var own, all []string

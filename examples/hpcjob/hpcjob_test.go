@@ -14,10 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab/pbs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
 )
 
-func TestMain(m *testing.M) { os.Exit(slurm.Main(m)) }
+func TestMain(m *testing.M) {
+	pbs.Main() // this binary is also the commands of the imitated Torque
+	os.Exit(slurm.Main(m))
+}
 
 // hpcjob runs the program and returns what it printed.
 func hpcjob(t *testing.T, code int, args ...string) (out, errOut string) {
@@ -114,6 +118,20 @@ func TestDrain(t *testing.T) {
 	_, errOut = hpcjob(t, 1, "drain", "--reason", "x", "n9")
 	require.Contains(t, errOut, "Invalid node name")
 	hpcjob(t, 1, "drain", "--reason", "x", "n1 state=down")
+}
+
+func TestDrainTorque(t *testing.T) {
+	for name, value := range pbs.Start(t, pbs.Options{}).Env() {
+		t.Setenv(name, value)
+	}
+	hpcjob(t, 0, "--manager", "torque", "drain", "--reason", "new disk", "vm")
+	out, _ := hpcjob(t, 0, "--manager", "torque", "nodes")
+	require.Regexp(t, `(?m)^vm +drained .* new disk$`, out)
+	hpcjob(t, 0, "--manager", "torque", "undrain", "vm")
+	out, _ = hpcjob(t, 0, "--manager", "torque", "nodes")
+	require.Regexp(t, `(?m)^vm +idle `, out)
+	_, errOut := hpcjob(t, 1, "--manager", "torque", "undrain", "n9")
+	require.Contains(t, errOut, "Unknown node")
 }
 
 func TestInterrupted(t *testing.T) {

@@ -32,6 +32,8 @@ type Options struct {
 	KillDelay time.Duration
 	// QdelFailures is how many times qdel of a running job fails before it works.
 	QdelFailures int
+	// Unprivileged makes who runs the commands no operator.
+	Unprivileged bool
 	// Down makes all commands fail as without a server.
 	Down bool
 	// BrokenJSON makes OpenPBS print JSON that is none, as old releases do where

@@ -1,6 +1,6 @@
 // Package pbs is an imitation of the commands of Torque 6.1.3 and OpenPBS
 // 23.06.06 for tests: qsub, qstat, qselect, qdel, qhold, qrls, qsig, qrerun and
-// pbsnodes, over a folder. It runs the jobs for real, as processes, and answers
+// pbsnodes, over a folder, as an operator unless Options say otherwise. It runs the jobs for real, as processes, and answers
 // as recordings of the real managers do, word by word where they have it: their
 // exit codes, that Torque forgets ended jobs, its transient failure of qdel, its
 // bug with "qstat ID[]", and what either refuses or accepts.

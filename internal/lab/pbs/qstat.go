@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -287,65 +286,6 @@ func (c *call) qselect() int {
 		}
 	}
 	return 0
-}
-
-func (c *call) pbsnodes() int {
-	used := 0
-	var running []string
-	for _, j := range c.state.Jobs {
-		if j.running() {
-			running = append(running, fmt.Sprintf("%d/%s", used, j.id()))
-			used += j.Slots
-		}
-	}
-	n := c.state.Options.Slots
-	status := "free"
-	if used >= n {
-		status = map[bool]string{true: "job-exclusive", false: "job-busy"}[c.torque()]
-	}
-	switch {
-	case c.torque():
-		fmt.Printf("<Data><Node><name>%s</name><state>%s</state><power_state>Running</power_state><np>%d</np><ntype>cluster</ntype>", server, status, n)
-		if used > 0 {
-			fmt.Printf("<jobs>%s</jobs>", strings.Join(running, ","))
-		}
-		fmt.Print("<status>opsys=linux,physmem=24684092kb,ncpus=2,state=free,version=6.1.3</status>" +
-			"<mom_service_port>15002</mom_service_port><mom_manager_port>15003</mom_manager_port></Node></Data>\n")
-	default:
-		c.vnodes(n, used, status, running)
-	}
-	return 0
-}
-
-// vnodes prints the node of OpenPBS, as JSON or as text.
-func (c *call) vnodes(n, used int, status string, running []string) {
-	var jobs []string
-	for i, r := range running {
-		_, id, _ := strings.Cut(r, "/")
-		jobs = append(jobs, fmt.Sprintf("%s/%d", id, i))
-	}
-	if !slices.Contains(c.args, "json") {
-		fmt.Printf("%s\n     Mom = %s\n     ntype = PBS\n     state = %s\n     pcpus = 2\n", server, server, status)
-		if used > 0 {
-			fmt.Printf("     jobs = %s\n", strings.Join(jobs, ", "))
-		}
-		fmt.Printf("     resources_available.host = %s\n     resources_available.mem = 24684092kb\n     resources_available.ncpus = %d\n"+
-			"     resources_assigned.ncpus = %d\n     license = l\n\n", server, n, used)
-		return
-	}
-	assigned := map[string]any{}
-	if used > 0 {
-		assigned["ncpus"] = used
-	}
-	node := map[string]any{"Mom": server, "ntype": "PBS", "state": status, "pcpus": 2, "resources_available": map[string]any{
-		"arch": "linux", "host": server, "mem": "24684092kb", "ncpus": n, "vnode": server}, "resources_assigned": assigned,
-		"resv_enable": "True", "sharing": "default_shared", "license": "l", "last_state_change_time": 1795471822, "last_used_time": 1795471826}
-	if used > 0 {
-		node["jobs"] = jobs
-	}
-	text, _ := json.MarshalIndent(map[string]any{"timestamp": time.Now().Unix(), "pbs_version": "23.06.06", "pbs_server": server,
-		"nodes": map[string]any{server: node}}, "", "\t")
-	c.printed(text)
 }
 
 // printed prints JSON, spoiled if that is asked for.

@@ -22,6 +22,9 @@ type state struct {
 	Closed  bool
 	Next    int
 	Jobs    []*job
+	// Offline is what an operator has made of the node, Note why.
+	Offline bool
+	Note    string
 }
 
 type job struct {
@@ -274,6 +277,9 @@ func (s *state) forget(now time.Time) {
 func (s *state) start(dir string, now time.Time) {
 	free := s.Options.Slots
 	running := map[int]int{}
+	if s.Offline {
+		free = 0
+	}
 	for _, j := range s.Jobs {
 		if j.running() {
 			free -= j.Slots
