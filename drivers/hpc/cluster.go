@@ -10,7 +10,6 @@ import (
 	"sync"
 	"unicode"
 
-	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 )
@@ -80,11 +79,9 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	p.Address, p.Port, p.User, p.KeyFile = op.Host.Address, op.Host.Port, op.Host.User, op.Host.KeyFile
 	host := d.config.Resolve(op.Host)
 	if p.Jump != "" {
-		jump, err := ParseHost(p.Jump)
-		if err != nil {
+		if host.Jump, err = ParseJump(p.Jump); err != nil {
 			return place{}, err
 		}
-		host.Jump = []transport.Host{jump}
 	}
 	d.mu.Lock()
 	d.hosts[p.key()] = host
@@ -116,11 +113,10 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 		if host.Address == "" {
 			host = d.config.Resolve(executor.Host{Address: p.Address, Port: p.Port, User: p.User, KeyFile: p.KeyFile})
 			if p.Jump != "" {
-				jump, err := ParseHost(p.Jump)
-				if err != nil {
+				var err error
+				if host.Jump, err = ParseJump(p.Jump); err != nil {
 					return nil, err
 				}
-				host.Jump = []transport.Host{jump}
 			}
 		}
 		shell = SSH(d.pool, host, options)

@@ -34,8 +34,8 @@ func SSH(pool *transport.Pool, host transport.Host, options ShellOptions) Shell 
 func ParseHost(text string) (transport.Host, error) {
 	var h transport.Host
 	rest := text
-	if user, after, ok := strings.Cut(rest, "@"); ok {
-		h.User, rest = user, after
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		h.User, rest = rest[:i], rest[i+1:]
 	}
 	h.Address = rest
 	i := strings.LastIndexByte(rest, ':')
@@ -51,6 +51,26 @@ func ParseHost(text string) (transport.Host, error) {
 		return h, errs.New(errs.InvalidArgument, "use", "host "+text, "it has no address")
 	}
 	return h, nil
+}
+
+// ParseJump reads the hosts to go through, the nearest first, as ssh -J takes
+// them: "user@a:22,user@b", or "ssh://user@a:22" for one of them; "none" for no
+// host, whatever the configuration has.
+//
+// Errors: InvalidArgument for what is none of it.
+func ParseJump(text string) ([]transport.Host, error) {
+	hosts := []transport.Host{}
+	if strings.TrimSpace(text) == "none" {
+		return hosts, nil
+	}
+	for hop := range strings.SplitSeq(text, ",") {
+		h, err := ParseHost(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(hop), "ssh://"), "/"))
+		if err != nil {
+			return nil, errs.Wrap(err, "use", "jump hosts "+text)
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, nil
 }
 
 type remote struct {

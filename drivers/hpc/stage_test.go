@@ -219,44 +219,6 @@ func TestStagingInParallel(t *testing.T) {
 	}
 }
 
-// A cluster behind a gateway is reached through its jump_host.
-func TestJumpHost(t *testing.T) {
-	t.Parallel()
-	gateway, login := lab.SSHD(t, lab.SSHDOptions{}), lab.SSHD(t, lab.SSHDOptions{Env: map[string]string{"LAB": "login"}})
-	var dialed sync.Map
-	var where []string
-	m := &fakeManager{jobs: map[string]*hpc.Job{}}
-	d := hpc.New(hpc.Config{MinPeriod: time.Millisecond, MaxPeriod: time.Millisecond,
-		Transport: transport.Config{KeyFiles: []string{gateway.KeyFile, login.KeyFile}, KnownHosts: []string{gateway.KnownHosts, login.KnownHosts}, AgentSocket: "none",
-			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-				dialed.Store(address, true)
-				return (&net.Dialer{}).DialContext(ctx, network, address)
-			}},
-		Managers: []hpc.Factory{{Name: "fake", Detect: func(context.Context, hpc.Shell) (bool, error) { return true, nil },
-			New: func(shell hpc.Shell) (hpc.Manager, error) {
-				r, err := shell.Run(t.Context(), hpc.Command{Args: []string{"sh", "-c", `echo "$LAB" $SSH_CONNECTION`}})
-				where = strings.Fields(string(r.Stdout))
-				return m, err
-			}}}})
-	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	op := operation("op-1", map[string]any{"command": "date"})
-	op.Hosts[0].Properties["work_directory"] = t.TempDir()
-	op.Hosts[0].Properties["jump_host"] = fmt.Sprintf("%s@%s:%d", gateway.User, gateway.Address, gateway.Port)
-	op.Host = executor.Host{Name: "login", Address: login.Address, Port: login.Port, User: login.User}
-	s, err := d.Start(t.Context(), op)
-	require.NoError(t, err)
-	m.set(func(j *hpc.Job) { j.State = hpc.Completed })
-	require.Equal(t, executor.Succeeded, await(t, d, s).State)
-	require.Equal(t, "login", where[0])
-	require.Equal(t, fmt.Sprint(login.Port), where[4])
-	var direct []string
-	dialed.Range(func(address, _ any) bool {
-		direct = append(direct, address.(string))
-		return true
-	})
-	require.Equal(t, []string{fmt.Sprintf("%s:%d", gateway.Address, gateway.Port)}, direct, "the login node is never dialed")
-}
-
 // The wrapper hands the job to the container's runtime, word by word: a recording
 // one, in the place of Apptainer.
 func TestContainer(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,8 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/hpc"
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab/pbs"
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab/slurm"
 )
@@ -118,6 +122,41 @@ func TestDrain(t *testing.T) {
 	_, errOut = hpcjob(t, 1, "drain", "--reason", "x", "n9")
 	require.Contains(t, errOut, "Invalid node name")
 	hpcjob(t, 1, "drain", "--reason", "x", "n1 state=down")
+}
+
+// The login node is reached through any number of hosts.
+func TestJump(t *testing.T) {
+	first, second, login := lab.SSHD(t, lab.SSHDOptions{}), lab.SSHD(t, lab.SSHDOptions{}),
+		lab.SSHD(t, lab.SSHDOptions{Env: pbs.Start(t, pbs.Options{}).Env()})
+	key, err := os.ReadFile(login.KeyFile)
+	require.NoError(t, err)
+	signer, err := ssh.ParsePrivateKey(key)
+	require.NoError(t, err)
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("SSH_AUTH_SOCK", "")
+	require.NoError(t, os.Mkdir(filepath.Join(home, ".ssh"), 0o700))
+	var hosts []string
+	for _, s := range []*lab.Server{first, second, login} {
+		require.NoError(t, s.Authorize(signer.PublicKey()))
+		hosts = append(hosts, fmt.Sprintf("%s@%s:%d", s.User, s.Address, s.Port))
+	}
+	args := []string{"--host", hosts[2], "--key", login.KeyFile, "--jump", hosts[0] + "," + hosts[1], "--manager", "torque", "nodes"}
+	for _, s := range []*lab.Server{first, second, login} {
+		_, errOut := hpcjob(t, 1, args...)
+		require.Contains(t, errOut, ssh.FingerprintSHA256(s.HostKey))
+		file, err := os.OpenFile(filepath.Join(home, ".ssh", "known_hosts"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		known, err := os.ReadFile(s.KnownHosts)
+		require.NoError(t, err)
+		_, err = file.Write(known)
+		require.NoError(t, errors.Join(err, file.Close()))
+	}
+	out, _ := hpcjob(t, 0, args...)
+	require.Regexp(t, `(?m)^vm +idle `, out)
+	require.Contains(t, second.Log(), "Accepted publickey")
+	args[5] = hosts[0] + ","
+	hpcjob(t, 2, args...)
 }
 
 func TestDrainTorque(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -86,7 +85,7 @@ func (p *program) command() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&p.host, "host", "", "login node, such as user@host:22 (default this machine)")
 	f.StringVar(&p.key, "key", "", "private key to log in with (default those of ~/.ssh, and the agent)")
-	f.StringVar(&p.jump, "jump", "", "host to go through, such as user@gateway:22")
+	f.StringVar(&p.jump, "jump", "", "hosts to go through, the nearest first, such as user@gateway:22,user@inner")
 	f.StringVar(&p.manager, "manager", "auto", "workload manager: auto, slurm, torque or pbs")
 	f.StringVar(&p.endpoint, "endpoint", "", "slurmrestd to submit jobs to, as the login node sees it, such as http://head:6820")
 	f.BoolVar(&p.login, "login-shell", false, "run the manager's commands in a login shell")
@@ -174,15 +173,10 @@ func (p *program) shell() (hpc.Shell, func(), error) {
 	if err != nil {
 		return nil, nil, &usageError{err}
 	}
-	for jump := range strings.SplitSeq(p.jump, ",") {
-		if jump == "" {
-			continue
-		}
-		h, err := hpc.ParseHost(jump)
-		if err != nil {
+	if p.jump != "" {
+		if host.Jump, err = hpc.ParseJump(p.jump); err != nil {
 			return nil, nil, &usageError{err}
 		}
-		host.Jump = append(host.Jump, h)
 	}
 	pool := transport.NewPool(config)
 	return hpc.SSH(pool, host, options), pool.Close, nil

@@ -18,17 +18,26 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
+// jumpVariable names the hosts to go through to all others, as ssh -J takes them.
+const jumpVariable = "OPERA_SSH_JUMP_HOST"
+
 // drivers are all that work without further configuration. The environment
-// variables are xOpera's.
+// variables are xOpera's, and jumpVariable.
 func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
 	playbooks, err := f.playbooks()
 	if err != nil {
 		return nil, nil, err
 	}
-	hosts := ssh.New(ssh.Config{Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
+	connect := transport.Config{}.FromEnvironment(os.Getenv)
+	if jump := os.Getenv(jumpVariable); jump != "" {
+		if connect.Jump, err = hpc.ParseJump(jump); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", jumpVariable, err)
+		}
+	}
+	hosts := ssh.New(ssh.Config{Transport: connect, Logger: f.logger()})
 	// Results of jobs are fetched into the folder "results" of the working directory.
 	jobs := hpc.New(hpc.Config{Managers: []hpc.Factory{slurm.Factory(), torque.Factory()},
-		Transport: transport.Config{}.FromEnvironment(os.Getenv), Logger: f.logger()})
+		Transport: connect, Logger: f.logger()})
 	return []executor.Driver{executor.Sync(playbooks), jobs, local.New(local.Config{}), hosts}, func() {
 		_ = jobs.Close()
 		playbooks.Close()
@@ -37,8 +46,13 @@ func (f *instanceFlags) drivers() ([]executor.Driver, func(), error) {
 }
 
 func (f *instanceFlags) playbooks() (*ansible.Driver, error) {
+	var args []string
+	if jump := os.Getenv(jumpVariable); jump != "" {
+		args = []string{"-J", jump}
+	}
 	return ansible.New(ansible.Config{
-		User: os.Getenv("OPERA_SSH_USER"), KeyFile: os.Getenv("OPERA_SSH_IDENTITY_FILE"),
+		SSHArgs: args,
+		User:    os.Getenv("OPERA_SSH_USER"), KeyFile: os.Getenv("OPERA_SSH_IDENTITY_FILE"),
 		InsecureIgnoreHostKey: ignoreHostKeys(), Logger: f.logger(),
 	})
 }
