@@ -52,7 +52,7 @@ type Config struct {
 	// time to change the limits, or the job. Default 10 min; negative for ever.
 	ImpossiblePatience time.Duration
 	// MaxLog is how much of a job's output goes into the operation's log, in
-	// bytes for each of its files. Default 1 MiB.
+	// bytes of all its files and tasks together. Default 1 MiB.
 	MaxLog int64
 	// Logger is silent by default.
 	Logger hclog.Logger

@@ -119,16 +119,22 @@ type fake struct {
 	dir string
 }
 
-func newFake(t *testing.T) *fake { return newPatient(t, 100*time.Millisecond) }
+func newFake(t *testing.T) *fake { return newFakeWith(t, func(*hpc.Config) {}) }
 
 // newPatient waits so long for a cluster that takes no job.
 func newPatient(t *testing.T, patience time.Duration) *fake {
+	return newFakeWith(t, func(c *hpc.Config) { c.SubmitPatience = patience })
+}
+
+func newFakeWith(t *testing.T, change func(*hpc.Config)) *fake {
 	t.Helper()
 	m := &fakeManager{jobs: map[string]*hpc.Job{}}
 	dir := t.TempDir()
-	d := hpc.New(hpc.Config{Results: filepath.Join(dir, "results"), MinPeriod: time.Millisecond, MaxPeriod: 2 * time.Millisecond, SubmitPatience: patience,
+	config := hpc.Config{Results: filepath.Join(dir, "results"), MinPeriod: time.Millisecond, MaxPeriod: 2 * time.Millisecond, SubmitPatience: 100 * time.Millisecond,
 		Managers: []hpc.Factory{{Name: "fake", Detect: func(context.Context, hpc.Shell) (bool, error) { return true, nil },
-			New: func(hpc.Shell) (hpc.Manager, error) { return m, nil }}}})
+			New: func(hpc.Shell) (hpc.Manager, error) { return m, nil }}}}
+	change(&config)
+	d := hpc.New(config)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &fake{fakeManager: m, Driver: d, dir: dir}
 }

@@ -22,7 +22,7 @@ func (d *Driver) tail(ctx context.Context, c *cluster, all []*watched) error {
 	byDir := map[string]*watched{}
 	var dirs strings.Builder
 	for _, w := range all {
-		if w.job != nil && w.watch != nil && w.watch.log != nil && w.status == nil && !w.job.Started.IsZero() {
+		if w.job != nil && w.watch != nil && w.watch.log != nil && !w.watch.full && w.status == nil && !w.job.Started.IsZero() {
 			byDir[w.data.Dir] = w
 			dirs.WriteString(w.data.Dir + "\x00")
 		}
@@ -43,6 +43,9 @@ func (d *Driver) tail(ctx context.Context, c *cluster, all []*watched) error {
 		if err != nil || !printed(fields[1], byDir[fields[0]].data.Tasks > 0) {
 			continue
 		}
+		if byDir[fields[0]].watch.full {
+			continue
+		}
 		if err := d.follow(ctx, c, byDir[fields[0]], fields[1], size); err != nil {
 			return err
 		}
@@ -60,18 +63,23 @@ func printed(name string, task bool) bool {
 	return name == "stdout" || name == "stderr"
 }
 
-// follow puts what is new in one file into the log.
+// follow puts what is new in one file into the log, as far as the job's share of
+// the log has room.
 func (d *Driver) follow(ctx context.Context, c *cluster, w *watched, name string, size int64) error {
 	from := w.watch.offsets[name]
 	if size < from {
 		from = 0 // the manager has started the job anew, and that its files
 	}
-	to := min(size, d.config.MaxLog)
+	room := d.config.MaxLog - w.watch.logged
+	to := min(size, from+room)
 	if !w.job.State.Ended() {
 		to = min(to, from+piece)
 	}
-	if to <= from {
+	if size <= from {
 		return nil
+	}
+	if room <= 0 {
+		return w.watch.fill(w.data.Dir)
 	}
 	var text bytes.Buffer
 	n, err := c.shell.ReadAt(ctx, path.Join(w.data.Dir, name), from, to-from, &text)
@@ -87,11 +95,22 @@ func (d *Driver) follow(ctx context.Context, c *cluster, w *watched, name string
 		_, index, _ := strings.Cut(name, ".")
 		out = prefixed("["+index+"] ", out)
 	}
-	w.watch.offsets[name] = from + n
-	_, err = w.watch.log.Write(out)
-	if from+n >= d.config.MaxLog && size > d.config.MaxLog {
-		_, err = fmt.Fprintf(w.watch.log, "\n(the rest is in %s)\n", path.Join(w.data.Dir, name))
+	cut := int64(len(out)) > room // by the indexes in front
+	if cut {
+		out = out[:room]
 	}
+	w.watch.offsets[name] = from + n
+	w.watch.logged += int64(len(out))
+	if _, err = w.watch.log.Write(out); err == nil && (cut || from+n < size && w.watch.logged >= d.config.MaxLog) {
+		err = w.watch.fill(w.data.Dir)
+	}
+	return err
+}
+
+// fill ends what the log tells of a job's output.
+func (w *watch) fill(dir string) error {
+	w.full = true
+	_, err := fmt.Fprintf(w.log, "\n(the rest is in %s)\n", dir)
 	return err
 }
 

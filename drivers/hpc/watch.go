@@ -30,6 +30,8 @@ type watch struct {
 	stop context.CancelFunc
 	// offsets are how much of each file of the job has been put into the log.
 	offsets map[string]int64
+	logged  int64     // bytes of them all that went into the log
+	full    bool      // no more goes there
 	gone    time.Time // since when nobody has known the job, or all of its tasks
 	never   time.Time // since when it can never start
 	told    string    // the last of what was told in the log of its waiting
