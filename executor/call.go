@@ -435,7 +435,7 @@ func (c *call) leave(code Code, why error) {
 	c.endAttempt(interrupted, failure)
 	c.endSpan(interrupted, failure)
 	r.warn(c, failure.Error())
-	if r.canceled != nil || Dependent(c.stopped) {
+	if r.canceled != nil {
 		r.enterError(c.step)
 		r.steps.move(int32(c.index), skipped)
 	} else {

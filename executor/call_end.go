@@ -41,6 +41,8 @@ func (c *call) limitStop() {
 	c.timer = c.run.after(c.run.eng.cfg.CancelGrace, func() {
 		switch {
 		case c.state == callEnded || c.op.Attempt != attempt:
+		case c.step.Optional && c.run.canceled == nil: // the run goes on without it
+			c.outcome(Status{State: Lost, Err: fmt.Errorf("%w; it did not stop when it was told to", why)})
 		case c.state == callRecovering:
 			c.unanswered(why)
 		default:
@@ -110,8 +112,7 @@ func (c *call) outcome(status Status) {
 		return
 	}
 	if obeyed {
-		c.before++ // this run wants it done, and has not tried yet
-		c.again(status)
+		c.again(status) // this run wants it done, and has not tried yet
 		return
 	}
 	if status.State == Lost && c.mayRerun() || status.State == Failed && !unknown && c.mayRetry(status.Err) {

@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,5 +103,89 @@ func TestRecoverAfterTheTimeoutIsNotAnswered(t *testing.T) {
 		run, err := live.Run(t.Context(), "x", "run-1")
 		require.NoError(t, err)
 		require.Equal(t, state.RunFailed, run.Status)
+	})
+}
+
+// endless is a driver of jobs of which those to start a node fail and those to
+// stop it do not end.
+type endless struct {
+	*stubborn
+	sleeping bool // they go on, too
+}
+
+func (d *endless) Start(ctx context.Context, op *executor.Operation) (executor.Status, error) {
+	status, err := d.stubborn.Start(ctx, op)
+	switch {
+	case d.sleeping || op.Name == "stop":
+	case op.Name == "start":
+		d.end(op.ID, executor.Failed, nil, errors.New("no"))
+	default:
+		d.end(op.ID, executor.Succeeded, nil, nil)
+	}
+	return status, err
+}
+
+// To stop a node in state "error" may fail: by a timeout that is not obeyed, too.
+func TestTimeoutOfWhatMayFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &endless{stubborn: &stubborn{newJobs()}}
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second, Timeout: 5 * time.Second})
+		yaml := things(1, func(int) string { return "start: do.sh, stop: do.sh, delete: do.sh" }, nil)
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, yaml)})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+		_, err = e.Undeploy(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"n0_0.start", "n0_0.stop", "n0_0.delete"}, driver.seen())
+	})
+}
+
+// What is begun again after it has stopped is tried no more often than without that.
+func TestAttemptsAfterACancelThatIsNotObeyed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &endless{stubborn: &stubborn{newJobs()}}
+		retry := executor.RetryPolicy{Attempts: 1, Always: true}
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second, Retry: retry})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		driver.sleeping = true
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, things(1, func(int) string { return "start: do.sh" }, nil))})
+		require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
+		driver.sleeping = false
+		driver.ended(executor.Canceled)
+		_, err = e.Resume(t.Context(), "x", executor.Options{})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+		require.Equal(t, []string{"n0_0.start", "n0_0.start"}, driver.seen())
+	})
+}
+
+// stuck is a queue whose second job neither ends nor stops.
+type stuck struct{ *queue }
+
+func (d *stuck) Cancel(context.Context, executor.Handle) error { return nil }
+
+func (d *stuck) Poll(ctx context.Context, handles []executor.Handle) ([]executor.Status, error) {
+	list, err := d.queue.Poll(ctx, handles)
+	for i := range list {
+		if string(list[i].Handle.Data) == `"b_0/1"` {
+			list[i].State = executor.Running
+		}
+	}
+	return list, err
+}
+
+// A job that is to begin anew with the one that it waits for, and does not stop,
+// is not begun beside itself, nor passed over.
+func TestChainedJobThatDoesNotStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &stuck{newQueue()}
+		driver.fails["a_0/1"] = executor.MarkRetryable(errors.New("the node is gone"))
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, threeJobs)})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+		require.ErrorContains(t, err, "b_0: Standard.start: outcome unknown")
+		require.NotContains(t, driver.seen(), "submit b_0/2 after a_0/2")
 	})
 }
