@@ -435,6 +435,7 @@ func (c *call) leave(code Code, why error) {
 	c.endAttempt(interrupted, failure)
 	c.endSpan(interrupted, failure)
 	r.warn(c, failure.Error())
+	r.left = append(r.left, c.step.ID)
 	if r.canceled != nil {
 		r.enterError(c.step)
 		r.steps.move(int32(c.index), skipped)

@@ -22,7 +22,8 @@ const CauseCanceled = "canceled"
 // ended.
 //
 // A run that no engine works on, since its process ended, is ended by this one,
-// which needs the same drivers for it: then it has ended when Cancel returns.
+// which needs the same drivers for it: then it has ended when Cancel returns. The
+// error has code FailedPrecondition where operations may go on all the same.
 // One whose lease goes on for a while ends as soon as somebody resumes it.
 //
 // That a run is being cancelled is journaled before anything is stopped
@@ -91,7 +92,7 @@ func (s *session) end(ctx context.Context, run string) error {
 	if err := s.eng.load(ctx, s.live, s.last, nil); err != nil {
 		return err
 	}
-	return s.settle(ctx, canceledBy(s.eng.cfg.Owner))
+	return s.settle(ctx, canceledBy(s.eng.cfg.Owner), false)
 }
 
 // signalMark is the kind of a signal that a resumed run leaves for itself: what

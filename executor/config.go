@@ -53,6 +53,8 @@ type Config struct {
 	// RerunLost makes the engine run operations again whose outcome was lost in
 	// a crash. Default: they fail, and only Resume runs them again. An operation
 	// can allow it by itself with the metadata "rerunnable: true" of its node template.
+	// It also lets another run begin where nobody can tell whether all operations of
+	// the last one have stopped. Default: that is refused.
 	RerunLost bool
 	// Key is an AES-256 key (32 bytes) under which sensitive values are stored.
 	// Without it they are not stored: sensitive inputs must be given to each

@@ -32,7 +32,8 @@ import (
 // that failed), Canceled when ctx ended, InvalidArgument for a template or
 // inputs that are not valid, Conflict where another run of the deployment goes
 // on, FailedPrecondition, as where an update did not finish and has left nodes as
-// they were before it, or that of the store.
+// they were before it or where operations of the last run may still go on (what
+// that has left is stopped first), or that of the store.
 func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	svc, err := e.requested(ctx, req, "deploy")
 	if err != nil {
@@ -43,7 +44,7 @@ func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
 	defer s.close(ctx)
-	if err := s.prepareSettled(ctx); err != nil {
+	if err := s.prepareSettled(ctx, req.RerunLost || req.Clean); err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
 	plan, err := s.planDeploy(ctx, req, svc)
@@ -219,11 +220,11 @@ func (e *Engine) requested(ctx context.Context, req Request, doing string) (*req
 }
 
 // prepareSettled loads the stored templates and ends an interrupted run.
-func (s *session) prepareSettled(ctx context.Context) error {
+func (s *session) prepareSettled(ctx context.Context, atAnyRate bool) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	return s.settle(ctx, errReplaced)
+	return s.settle(ctx, errReplaced, atAnyRate || s.eng.cfg.RerunLost)
 }
 
 // prepare loads the stored templates where a run did not come to its end.
@@ -385,7 +386,7 @@ func (e *Engine) known(ctx context.Context, id, doing string, opts Options, do f
 		return nil, errs.Wrap(err, doing, id)
 	}
 	if doing != "resume" {
-		if err := s.settle(ctx, errReplaced); err != nil {
+		if err := s.settle(ctx, errReplaced, opts.RerunLost || e.cfg.RerunLost); err != nil {
 			return nil, errs.Wrap(err, doing, id)
 		}
 	}

@@ -71,6 +71,7 @@
 //	begun behind one that goes on as with the handle: both wait outside
 //	cancel asked for              what runs is stopped, the run ends as canceled
 //	told to stop, seen no end     Poll is asked after it; it is begun anew when it has stopped
+//	the same, another run begins  it is told to stop again; refused while that is not seen
 //	rollback begun                it goes on
 //	lease lost, process alive     its writes are refused: nothing of it counts
 //

@@ -36,6 +36,9 @@ func rollbackDue(last *state.Run, back *origin) bool {
 // run and this one say in the journal what the deployment goes back to, so that
 // Resume does the same after a crash in or between them.
 func (s *session) takeBack(ctx context.Context, failed *workflow.Plan, set settings) (*Result, error) {
+	if err := s.settle(ctx, errReplaced, set.rerunLost || s.eng.cfg.RerunLost); err != nil {
+		return nil, errs.Wrap(err, "roll back", s.live.id)
+	}
 	plan, err := s.planRollback(failed)
 	if err != nil {
 		return nil, errs.Wrap(err, "roll back", s.live.id)

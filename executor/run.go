@@ -40,9 +40,11 @@ type run struct {
 	subjects   map[string]*subject
 	calls      map[int]*call // the active calls, by step
 	failures   []*OperationError
-	cause      int   // the step whose failure stopped the run, -1
-	canceled   error // why the run was cancelled
-	cancelTold bool  // the journal has it that the run is cancelled
+	left       []string // steps whose operations ended as begun: see leave
+	settling   bool     // it has ended before: see session.settle
+	cause      int      // the step whose failure stopped the run, -1
+	canceled   error    // why the run was cancelled
+	cancelTold bool     // the journal has it that the run is cancelled
 	untold     []func()
 	lost       error // why nothing may be written any more
 	finishing  bool  // the end is in the batch
@@ -75,7 +77,7 @@ func (e *Engine) newRun(ctx context.Context, l *live, plan *workflow.Plan, rec s
 		eng: e, live: l, plan: plan, record: rec, steps: newProgress(plan.Steps),
 		policy: s.policy(e.cfg.OnFailure), rerunLost: s.rerunLost || e.cfg.RerunLost,
 		timeout: orElse(s.timeout, e.cfg.Timeout), retry: s.retry.over(e.cfg.Retry), rollback: s.rollback,
-		arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
+		settling: s.settling, arguments: s.arguments, notify: s.notification, hasNotify: s.hasNotification,
 		line: e.limits.newLine(s.workers), subjects: map[string]*subject{}, calls: map[int]*call{},
 		cause: -1, inbox: newInbox(), batch: &batch{}, changed: map[*instance]bool{}, unmet: map[string]bool{}, guards: map[string]string{},
 		logRoom: semaphore.NewWeighted(logRoom),
@@ -102,6 +104,8 @@ type settings struct {
 	// has failed and was rolled back, or when this rollback has succeeded; nil
 	// where nothing is rolled back. It is without a Template where there was none.
 	rollback *origin
+	// settling tells that a run which has ended is resumed only to end what it has left.
+	settling bool
 	// cause is, for a rollback, the run that is taken back.
 	cause           string
 	arguments       map[string]any

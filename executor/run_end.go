@@ -11,10 +11,13 @@ import (
 // finish puts the end of the run into the batch.
 func (r *run) finish() {
 	r.finishing = true
-	count := &r.steps.count
-	r.record.Done, r.record.Failed, r.record.Skipped = count[succeeded], count[failed], count[skipped]
-	r.record.Ended = now()
+	if !r.settling { // else it stays recorded how the run has ended
+		count := &r.steps.count
+		r.record.Done, r.record.Failed, r.record.Skipped = count[succeeded], count[failed], count[skipped]
+		r.record.Ended = now()
+	}
 	switch {
+	case r.settling:
 	case r.canceled != nil:
 		r.record.Status = state.RunCanceled
 	case len(r.failures) > 0:
@@ -25,7 +28,7 @@ func (r *run) finish() {
 		r.goBack()
 	}
 	r.recordProperties()
-	if err := r.err(); err != nil {
+	if err := r.err(); err != nil && !r.settling {
 		r.record.Error = r.live.secrets.String(err.Error())
 	}
 	r.live.record.Status = r.live.status(&r.record)

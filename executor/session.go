@@ -27,6 +27,7 @@ type session struct {
 	live  *live
 	last  *state.Run // the last run; nil if there was none
 	back  *origin    // settings.rollback of the last run that began here
+	left  []string   // the steps that this has left: see call.leave
 }
 
 // open takes the lease of a deployment and reads what is known of it.
@@ -214,7 +215,7 @@ func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	leave()
 	r.await(s.eng.cfg.CancelGrace)
 	r.endSpans()
-	s.last = &r.record
+	s.last, s.left = &r.record, r.left
 	if r.lost == nil {
 		if err := s.prune(context.WithoutCancel(ctx), s.eng.cfg.Keep); err != nil {
 			s.eng.cfg.Logger.Warn("cannot forget old runs", "deployment", s.live.id, "error", err)
@@ -223,18 +224,45 @@ func (s *session) finish(ctx context.Context, r *run) (*Result, error) {
 	return r.result(), r.err()
 }
 
-// settle ends a run that was interrupted: what still runs is cancelled because
-// of why, and everything is recorded.
-func (s *session) settle(ctx context.Context, why error) error {
-	if s.last == nil || s.last.Status != state.RunRunning {
-		return nil
+// settle makes sure that nothing of the last run goes on when another one begins.
+// A run that was interrupted is ended, and what an ended one has left as begun is
+// asked after: what still runs is cancelled because of why, and everything is
+// recorded. The error has code FailedPrecondition where something may run still;
+// with atAnyRate it is nil then.
+func (s *session) settle(ctx context.Context, why error, atAnyRate bool) error {
+	if due, err := s.unsettled(ctx); err != nil || !due {
+		return err
 	}
 	canceled, cancel := context.WithCancelCause(ctx)
 	cancel(why)
-	if _, err := s.resume(canceled, settings{}); err != nil && errs.CodeOf(err) != errs.Canceled {
+	set := settings{settling: s.last.Status != state.RunRunning}
+	if _, err := s.resume(canceled, set); err != nil && errs.CodeOf(err) != errs.Canceled {
 		return err
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil || len(s.left) == 0 || atAnyRate {
+		return err
+	}
+	return &errs.Error{Code: errs.FailedPrecondition, Op: "end", Subject: s.last.ID,
+		Err:  fmt.Errorf("nobody can tell that these operations have stopped: %s", strings.Join(s.left, ", ")),
+		Hint: "try again when what they run on answers, or go on at any rate with RerunLost"}
+}
+
+// unsettled tells that the last run was interrupted, or that operations which it
+// began may go on although it has ended.
+func (s *session) unsettled(ctx context.Context) (bool, error) {
+	if s.last == nil || s.last.Status == state.RunRunning || s.last.Status == state.RunSucceeded {
+		return s.last != nil && s.last.Status == state.RunRunning, nil
+	}
+	h, err := s.eng.history(ctx, s.live.id, s.last)
+	if err != nil {
+		return false, err
+	}
+	for _, step := range h.steps {
+		if step.open {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // resume goes on with the last run.
@@ -260,7 +288,9 @@ func (s *session) resume(ctx context.Context, set settings) (*Result, error) {
 		return nil, err
 	}
 	rec := *s.last
-	rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
+	if !set.settling {
+		rec.Status, rec.Error, rec.Ended = state.RunRunning, "", time.Time{}
+	}
 	r := s.eng.newRun(ctx, l, plan, rec, set)
 	if err := r.create(); err != nil {
 		return nil, err

@@ -106,6 +106,132 @@ func TestRecoverAfterTheTimeoutIsNotAnswered(t *testing.T) {
 	})
 }
 
+// What a cancelled run has not seen end is stopped before another run begins; that
+// is refused while it may go on, and changes nothing.
+func TestNothingBeginsBesideWhatDidNotStop(t *testing.T) {
+	t.Parallel()
+	archive := template(t, things(1, createsAndDeletes, nil))
+	for name, begin := range map[string]func(context.Context, *executor.Engine, bool) (*executor.Result, error){
+		"deploy": func(ctx context.Context, e *executor.Engine, lost bool) (*executor.Result, error) {
+			return e.Deploy(ctx, executor.Request{Deployment: "x", RerunLost: lost})
+		},
+		"update": func(ctx context.Context, e *executor.Engine, lost bool) (*executor.Result, error) {
+			return e.Update(ctx, executor.Request{Deployment: "x", Archive: archive, RerunLost: lost})
+		},
+		"undeploy": func(ctx context.Context, e *executor.Engine, lost bool) (*executor.Result, error) {
+			return e.Undeploy(ctx, "x", executor.Options{RerunLost: lost})
+		},
+	} {
+		for how, atAnyRate := range map[string]bool{"when it has stopped": false, "at any rate": true} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					driver := &stubborn{newJobs()}
+					store := newMemory(t)
+					e := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second})
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					defer cancel()
+					_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: archive})
+					require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
+					before, err := store.Run(t.Context(), "x", "run-1")
+					require.NoError(t, err)
+
+					_, err = begin(t.Context(), e, false)
+					require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err))
+					require.ErrorContains(t, err, "nobody can tell that these operations have stopped: n0_0.Standard.create")
+					require.Equal(t, []string{"n0_0.create"}, driver.seen())
+					after, err := store.Run(t.Context(), "x", "run-1")
+					require.NoError(t, err)
+					after.LastSeq = before.LastSeq
+					require.Equal(t, before, after)
+					if !atAnyRate {
+						driver.ended(executor.Canceled)
+					}
+					time.AfterFunc(15*time.Second, func() { driver.endAt(1) })
+					result, err := begin(t.Context(), e, atAnyRate)
+					require.NoError(t, err)
+					require.Equal(t, "run-2", result.Run.ID)
+					require.Greater(t, len(driver.seen()), 1)
+				})
+			})
+		}
+	}
+}
+
+// A rollback does not take away what may still be made.
+func TestRollbackWaitsForWhatDidNotStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &stubborn{newJobs()}
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, CancelGrace: 10 * time.Second, Timeout: 5 * time.Second})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, createsAndDeletes, nil)), Rollback: true})
+		require.Equal(t, executor.CodeFailed, executor.CodeOf(err))
+		require.ErrorContains(t, err, "could not be taken back: roll back x: end run-1: nobody can tell")
+		_, err = e.Resume(t.Context(), "x", executor.Options{})
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err))
+		require.Equal(t, []string{"n0_0.create"}, driver.seen())
+
+		driver.ended(executor.Succeeded)
+		driver.endAt(1)
+		result, err := e.Resume(t.Context(), "x", executor.Options{})
+		require.NoError(t, err)
+		require.Equal(t, "rollback", result.Run.Kind)
+		require.Equal(t, []string{"n0_0.create", "n0_0.delete"}, driver.seen())
+	})
+}
+
+// cut is a jobs driver of which nothing is heard before it is back.
+type cut struct {
+	*jobs
+	back bool
+}
+
+func (d *cut) Recover(ctx context.Context, op *executor.Operation) (executor.Status, error) {
+	if !d.back {
+		return executor.Status{}, errors.New("no route to host")
+	}
+	return d.jobs.Recover(ctx, op)
+}
+
+// The same where the last run was interrupted, and the host of its operation does
+// not answer: Cancel makes that known too.
+func TestNothingBeginsBesideWhatNobodyAnswersFor(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(context.Context, *executor.Engine) error{
+		"undeploy": func(ctx context.Context, e *executor.Engine) error {
+			_, err := e.Undeploy(ctx, "x", executor.Options{})
+			return err
+		},
+		"cancel": func(ctx context.Context, e *executor.Engine) error { return e.Cancel(ctx, "x", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver, live := &cut{jobs: newJobs()}, newMemory(t)
+				config := executor.Config{Store: &crashing{Store: live, left: 1}, // the intent is written, the handle is not
+					Drivers: []executor.Driver{driver}, LeaseTTL: time.Minute, PollInterval: time.Second}
+				_, err := newEngine(t, config).Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, things(1, createsAndDeletes, nil))})
+				require.ErrorIs(t, err, errDead)
+				time.Sleep(2 * time.Minute)
+				config.Store = live
+				e := newEngine(t, config)
+				err = end(t.Context(), e)
+				require.Equal(t, executor.FailedPrecondition, executor.CodeOf(err))
+				require.ErrorContains(t, err, "nobody can tell that these operations have stopped: n0_0.Standard.create")
+
+				driver.back = true
+				time.AfterFunc(15*time.Second, func() { driver.endAt(1) }) // what is begun after it was stopped
+				_, err = e.Undeploy(t.Context(), "x", executor.Options{})
+				require.NoError(t, err)
+				require.Equal(t, []string{"n0_0.create", "n0_0.delete"}, driver.seen())
+				for id, j := range driver.jobs.jobs {
+					require.NotEqual(t, executor.Running, j.state, id)
+				}
+			})
+		})
+	}
+}
+
 // endless is a driver of jobs of which those to start a node fail and those to
 // stop it do not end.
 type endless struct {

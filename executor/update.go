@@ -30,7 +30,7 @@ func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, errs.Wrap(err, "update", req.Deployment)
 	}
-	return e.known(ctx, req.Deployment, "update", Options{}, func(s *session) (*Result, error) {
+	return e.known(ctx, req.Deployment, "update", Options{RerunLost: req.RerunLost}, func(s *session) (*Result, error) {
 		_, plan, err := s.planUpdate(ctx, svc)
 		if err != nil {
 			return nil, err
