@@ -55,6 +55,8 @@ type killCase struct {
 	// Failpoint says where to die: "NAME=N"; empty for nowhere.
 	Failpoint string
 	LeaseTTL  time.Duration
+	// Hold makes a stage with a Failpoint wait in the middle until that is passed.
+	Hold bool
 	// Postgres is the URL of the server, where the store is there: in the schema
 	// of the same name as the deployment's folder.
 	Postgres, Schema string
@@ -189,10 +191,7 @@ func (c killCase) child(ctx context.Context) error {
 	for {
 		err := c.takeStage(ctx, store, c.Socket)
 		switch code := executor.CodeOf(err); {
-		case code == executor.FailedPrecondition, code == executor.Conflict,
-			code == executor.CodeFailed && c.LeaseTTL < time.Second:
-			// On a busy machine a short lease may end before it is renewed: then
-			// the run stops, with its scripts, and another one goes on.
+		case code == executor.FailedPrecondition, code == executor.Conflict:
 		default:
 			return errors.Join(err, store.Close())
 		}
@@ -239,12 +238,31 @@ func (c killCase) takeStage(ctx context.Context, store state.Store, socket strin
 			}
 		}
 	}
+	if c.Hold && c.Failpoint != "" {
+		cfg.Observe = c.holding(ctx, cfg.Observe)
+	}
 	e, err := executor.New(cfg)
 	if err != nil {
 		return err
 	}
 	_, err = c.doStage(ctx, e, store)
 	return errors.Join(err, e.Close())
+}
+
+// holding is an observer that stops the run at one of its first events, and
+// nothing else: leases are renewed, and operations go on outside.
+func (c killCase) holding(ctx context.Context, observe func(executor.Event)) func(executor.Event) {
+	left := 1 + c.Seed%8
+	return func(ev executor.Event) {
+		if observe != nil {
+			observe(ev)
+		}
+		if left--; left == 0 {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+			defer cancel()
+			<-ctx.Done()
+		}
+	}
 }
 
 // cancel cancels the run in one of three ways: by the end of the context, by
@@ -632,7 +650,8 @@ func TestKillAtFailpoints(t *testing.T) {
 			mu.Unlock()
 		})
 		if point == failpoint.BeforeRenew || point == failpoint.AfterRenew {
-			k.c.LeaseTTL = 90 * time.Millisecond
+			// Long enough for a busy machine: the stage waits for the renewal.
+			k.c.LeaseTTL, k.c.Hold = 6*time.Second, true
 		}
 		k.live()
 	}
