@@ -220,7 +220,7 @@ func (c *call) intend() {
 	op := *c.op
 	op.Attempt++
 	c.op = &op
-	c.began = now()
+	c.began, c.detail = now(), ""
 	c.op.Began = c.began
 	c.run.setState(c.inst, c.step.Enter, "")
 	err := c.run.live.fill(c.run, c.step, c.op, c.driver)

@@ -74,6 +74,30 @@ func TestAsynchronousOperations(t *testing.T) {
 	})
 }
 
+// breaking is a driver whose second answer is that the job has failed.
+type breaking struct{ *jobs }
+
+func (d breaking) Poll(ctx context.Context, handles []executor.Handle) ([]executor.Status, error) {
+	all, err := d.jobs.Poll(ctx, handles)
+	if d.polls == 2 {
+		all[0].State, all[0].Err = executor.Failed, errors.New("broken")
+	}
+	return all, err
+}
+
+// The news of an attempt are told even if they are those of the last one.
+func TestNewsOfTheNextAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver, w := breaking{newJobs()}, &watcher{}
+		driver.auto = 2
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{driver}, PollInterval: time.Second, Retry: executor.RetryPolicy{Attempts: 2, Always: true}, Observe: w.observe})
+		_, err := e.Deploy(t.Context(), executor.Request{Deployment: "a", Archive: template(t, things(1, creates, nil))})
+		require.NoError(t, err)
+		require.Len(t, w.kinds(executor.OperationDetail), 2)
+	})
+}
+
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	const yaml = `

@@ -39,11 +39,14 @@ type live struct {
 type row struct {
 	id, state string
 	// ops are the operations that run on the node or its relationships.
-	ops   []string
+	ops   []operation
 	since time.Time
 	spent time.Duration
 	err   string
 }
+
+// operation is one that runs, with the news of it, such as why a job waits.
+type operation struct{ step, name, detail string }
 
 // waiting is the state shown of a node to which nothing has happened yet.
 const waiting = "waiting"
@@ -109,25 +112,21 @@ func (l *live) event(e executor.Event) {
 		}
 	case executor.OperationStarted:
 		if r := l.row(e.Instance); r != nil {
-			if len(r.ops) == 0 {
-				r.since = l.now()
-			}
-			r.ops = append(r.ops, e.Operation)
+			l.running(r, e).detail = ""
 			r.err = ""
+		}
+	case executor.OperationDetail:
+		if r := l.row(e.Instance); r != nil {
+			l.running(r, e).detail = e.Detail
 		}
 	case executor.OperationEnded:
 		if r := l.row(e.Instance); r != nil {
-			if i := slices.Index(r.ops, e.Operation); i >= 0 {
-				r.ops = slices.Delete(r.ops, i, i+1)
-			}
-			if len(r.ops) == 0 {
-				r.spent += l.now().Sub(r.since)
-			}
-			if e.Err != "" {
-				r.err, _, _ = strings.Cut(e.Err, "\n")
-			}
+			l.ended(r, e)
 		}
 	case executor.OperationRetry:
+		if r := l.row(e.Instance); r != nil {
+			l.running(r, e).detail = ""
+		}
 		l.log(fmt.Sprintf("retrying %s on %s: %s", e.Operation, e.Instance, e.Err))
 	case executor.Warning:
 		l.log("warning: " + e.Err)
@@ -137,6 +136,32 @@ func (l *live) event(e executor.Event) {
 				l.log(e.Instance + " | " + strings.TrimRight(line, "\r\n"))
 			}
 		}
+	}
+}
+
+// running returns the operation of an event. One that another process began has
+// no start in this run, and one that is tried again has several.
+func (l *live) running(r *row, e executor.Event) *operation {
+	for i := range r.ops {
+		if r.ops[i].step == e.Step {
+			return &r.ops[i]
+		}
+	}
+	if len(r.ops) == 0 {
+		r.since = l.now()
+	}
+	r.ops = append(r.ops, operation{step: e.Step, name: e.Operation})
+	return &r.ops[len(r.ops)-1]
+}
+
+func (l *live) ended(r *row, e executor.Event) {
+	n := len(r.ops)
+	r.ops = slices.DeleteFunc(r.ops, func(o operation) bool { return o.step == e.Step })
+	if n > 0 && len(r.ops) == 0 {
+		r.spent += l.now().Sub(r.since)
+	}
+	if e.Err != "" {
+		r.err, _, _ = strings.Cut(e.Err, "\n")
 	}
 }
 
@@ -263,8 +288,20 @@ func (l *live) line(r *row, nameWidth, width int) string {
 			colour = faint
 		}
 	}
-	text := fmt.Sprintf("%s %-*s  %-11s %7s  %s", mark, nameWidth, cut(r.id, nameWidth), r.state, clock(spent), strings.Join(r.ops, ", ")+r.err)
+	text := fmt.Sprintf("%s %-*s  %-11s %7s  %s", mark, nameWidth, cut(r.id, nameWidth), r.state, clock(spent), r.doing()+r.err)
 	return colour + cut(text, width) + reset
+}
+
+// doing names what runs: "create (job 7 is queued: Resources), configure".
+func (r *row) doing() string {
+	var words []string
+	for _, o := range r.ops {
+		if o.detail != "" {
+			o.name += " (" + o.detail + ")"
+		}
+		words = append(words, o.name)
+	}
+	return strings.Join(words, ", ")
 }
 
 // clock prints a duration as people read it on a display: 4.2s, 1:05, 2:00:01.

@@ -85,6 +85,72 @@ func TestLiveProgress(t *testing.T) {
 	})
 }
 
+// newsEvents are what the engine tells of a job that waits, fails, is tried again
+// beside another operation of its node, and of one that another process began.
+func newsEvents() []executor.Event {
+	news := func(kind executor.EventKind, instance, name, detail string) executor.Event {
+		return executor.Event{Kind: kind, Instance: instance, Operation: name, Step: instance + "." + name, Detail: detail}
+	}
+	retry := news(executor.OperationRetry, "a_0", "create", "1s")
+	retry.Err = "node n1 broke"
+	return []executor.Event{
+		{Kind: executor.RunStarted, RunKind: "deploy"},
+		news(executor.OperationStarted, "a_0", "create", ""),
+		news(executor.OperationDetail, "a_0", "create", "job 7 is queued: Priority"),
+		news(executor.OperationDetail, "a_0", "create", "job 7 is queued: Resources"),
+		retry,
+		news(executor.OperationStarted, "a_0", "create", ""),
+		news(executor.OperationStarted, "a_0--b_0--dependency.0", "pre_configure_source", ""),
+		{Kind: executor.OperationLog, Instance: "a_0", Step: "a_0.create", Log: "job 8 is queued: Resources\n"},
+		news(executor.OperationDetail, "a_0", "create", "job 8 is queued: Resources"),
+		news(executor.OperationDetail, "b_0", "create", "job 6 is running on n1"),
+		news(executor.OperationEnded, "a_0", "create", ""),
+	}
+}
+
+// Why an operation waits is told once, also where its own output says it.
+func TestPlainProgressTellsNews(t *testing.T) {
+	t.Parallel()
+	const begin = `[Worker_0]     Executing create on a_0
+[Worker_0]     Waiting for create on a_0: job 7 is queued: Priority
+[Worker_0]     Waiting for create on a_0: job 7 is queued: Resources
+[Worker_0]     Retrying create on a_0: node n1 broke
+[Worker_0]     Executing create on a_0
+[Worker_1]     Executing pre_configure_source on a_0--b_0--dependency.0
+`
+	const end = "[Worker_2]     Waiting for create on b_0: job 6 is running on n1\n"
+	for verbose, middle := range map[bool]string{
+		false: "[Worker_0]     Waiting for create on a_0: job 8 is queued: Resources\n",
+		true:  "[Worker_0]       job 8 is queued: Resources\n",
+	} {
+		var out bytes.Buffer
+		p, err := newProgress("plain", &out, verbose)
+		require.NoError(t, err)
+		for _, e := range newsEvents() {
+			p.event(e)
+		}
+		require.Equal(t, begin+middle+end, out.String())
+	}
+}
+
+func TestLiveProgressShowsNews(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	l := &live{byID: map[string]*row{}, now: func() time.Time { return now }}
+	events := newsEvents()
+	line := func(i, n int) string {
+		for _, e := range events[i : i+n] {
+			l.event(e)
+		}
+		return l.table(100, 24)[1]
+	}
+	require.Equal(t, yellow+"> a_0   waiting        0.0s  create (job 7 is queued: Resources)"+reset, line(0, 4))
+	require.Equal(t, yellow+"> a_0   waiting        0.0s  create"+reset, line(4, 1))
+	require.Equal(t, yellow+"> a_0   waiting        0.0s  create (job 8 is queued: Resources), pre_configure_source"+reset, line(5, 4))
+	require.Equal(t, yellow+"> a_0   waiting        0.0s  pre_configure_source"+reset, line(9, 2), "one that is tried again runs once")
+	require.Equal(t, yellow+"> b_0   waiting        0.0s  create (job 6 is running on n1)"+reset, l.table(100, 24)[2])
+}
+
 func TestLiveProgressShowsWorkFirst(t *testing.T) {
 	t.Parallel()
 	l := &live{byID: map[string]*row{}, now: time.Now}

@@ -79,6 +79,8 @@ type plain struct {
 	begun map[string]string
 	// last is the slot of the last operation of each instance.
 	last map[string]int
+	// told is the news that was printed last of each operation that runs.
+	told map[string]string
 }
 
 func (p *plain) expect([]string) {}
@@ -90,17 +92,21 @@ func (p *plain) event(e executor.Event) {
 	switch e.Kind {
 	case executor.RunStarted:
 		p.undo = e.RunKind == "undeploy"
-		p.slots, p.begun, p.last = nil, map[string]string{}, map[string]int{}
+		p.slots, p.begun, p.last, p.told = nil, map[string]string{}, map[string]int{}, map[string]string{}
 	case executor.StateChanged:
 		p.state(e)
 	case executor.OperationStarted:
 		slot := p.take(e.Step)
 		p.last[e.Instance] = slot
 		p.printf(slot, "    Executing %s", operationOn(e))
+	case executor.OperationDetail:
+		p.detail(e)
 	case executor.OperationRetry:
+		delete(p.told, e.Step)
 		p.printf(p.last[e.Instance], "    Retrying %s: %s", operationOn(e), indent(e.Err))
 	case executor.OperationEnded:
 		p.free(e.Step)
+		delete(p.told, e.Step)
 		switch {
 		case e.Err == "":
 		case e.State == string(executor.Lost):
@@ -111,12 +117,26 @@ func (p *plain) event(e executor.Event) {
 	case executor.OperationLog:
 		if p.verbose {
 			for line := range strings.Lines(e.Log) {
-				p.printf(p.last[e.Instance], "      %s", strings.TrimRight(line, "\r\n"))
+				line = strings.TrimRight(line, "\r\n")
+				p.printf(p.last[e.Instance], "      %s", line)
+				p.told[e.Step] = line
 			}
 		}
 	case executor.Warning:
 		p.printf(p.last[e.Instance], "    Warning: %s", e.Err)
 	}
+}
+
+// detail prints the news of an operation, such as why its job waits, unless that
+// was printed last: drivers may write it into the operation's output, too.
+func (p *plain) detail(e executor.Event) {
+	if e.Detail == "" || p.told[e.Step] == e.Detail {
+		return
+	}
+	p.told[e.Step] = e.Detail
+	slot := p.take(e.Step) // one that another process began has none yet
+	p.last[e.Instance] = slot
+	p.printf(slot, "    Waiting for %s: %s", operationOn(e), indent(e.Detail))
 }
 
 // operationOn names an operation: "create on web_0", or the workflow that it implements.
