@@ -3,7 +3,7 @@ package executor
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
@@ -15,8 +15,10 @@ import (
 // Outputs evaluates the outputs of the service template, in order of
 // declaration. One that has no value yet is nil. A sensitive one is a Secret.
 //
-// The error has code Unimplemented where an output calls a function that nothing
-// here evaluates.
+// Outputs that cannot be evaluated are left out, and the error beside the others
+// names each of them: it joins their errors (Unwrap() []error). It has code
+// Unimplemented where an output calls a function that nothing here evaluates.
+// Where nothing could be read at all the outputs are nil.
 func (e *Engine) Outputs(ctx context.Context, deployment string) ([]Output, error) {
 	s, err := e.look(ctx, deployment, nil)
 	if err != nil {
@@ -24,12 +26,14 @@ func (e *Engine) Outputs(ctx context.Context, deployment string) ([]Output, erro
 	}
 	l := s.live
 	outputs := make([]Output, 0, len(l.service.template.Outputs))
+	var faults []error
 	for _, p := range l.service.template.Outputs {
 		o := Output{Name: p.Name, Description: p.Description}
 		if p.Value != nil {
 			o.Value, err = l.eval(l.service, p.Value, tosca.Entity{Service: l.service.template})
 			if err != nil && errs.CodeOf(err) != errs.FailedPrecondition {
-				return nil, errs.Wrap(fmt.Errorf("output %s: %w", p.Name, err), "read the outputs of", deployment)
+				faults = append(faults, errs.Wrap(err, "output", p.Name))
+				continue
 			}
 			if o.Value != nil && (p.Sensitive || l.secrets.Contains(o.Value)) {
 				o.Value = redact.NewSecret(o.Value)
@@ -37,7 +41,7 @@ func (e *Engine) Outputs(ctx context.Context, deployment string) ([]Output, erro
 		}
 		outputs = append(outputs, o)
 	}
-	return outputs, nil
+	return outputs, errs.Wrap(errors.Join(faults...), "read the outputs of", deployment)
 }
 
 // Info tells what is known of a deployment.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 	"github.com/spf13/cobra"
 )
@@ -23,7 +25,7 @@ func newOutputs(io stdio) *cobra.Command {
 				return err
 			}
 			defer in.close()
-			outputs, err := in.engine.Outputs(cmd.Context(), deployment)
+			outputs, faults, err := f.outputs(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
@@ -31,7 +33,10 @@ func newOutputs(io stdio) *cobra.Command {
 			for _, o := range outputs {
 				data = append(data, yamlx.Item{Key: o.Name, Value: yamlx.Map{{Key: "description", Value: o.Description}, {Key: "value", Value: o.Value}}})
 			}
-			return format.write(io.out, data)
+			if err := format.write(io.out, data); err != nil {
+				return err
+			}
+			return faults
 		},
 	}
 	f.addPath(cmd)
@@ -45,9 +50,12 @@ func (f *instanceFlags) summary(ctx context.Context, in *instance) error {
 	if f.progress == "json" || f.progress == "none" {
 		return nil
 	}
-	outputs, err := in.engine.Outputs(ctx, deployment)
-	if err != nil || len(outputs) == 0 {
+	outputs, faults, err := f.outputs(ctx, in)
+	if err != nil {
 		return err
+	}
+	if len(outputs) == 0 {
+		return faults
 	}
 	data := yamlx.Map{}
 	for _, o := range outputs {
@@ -57,6 +65,22 @@ func (f *instanceFlags) summary(ctx context.Context, in *instance) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f.io.out, "\nOutputs:\n%s", text)
-	return err
+	if _, err = fmt.Fprintf(f.io.out, "\nOutputs:\n%s", text); err != nil {
+		return err
+	}
+	return faults
+}
+
+// outputs evaluates the outputs. Those that cannot be evaluated are told on
+// standard error, each with its cause; faults is errReported if there are any.
+func (f *instanceFlags) outputs(ctx context.Context, in *instance) (outputs []executor.Output, faults, err error) {
+	outputs, err = in.engine.Outputs(ctx, deployment)
+	var each interface{ Unwrap() []error }
+	if err == nil || outputs == nil || !errors.As(err, &each) {
+		return outputs, nil, err
+	}
+	for _, fault := range each.Unwrap() {
+		fmt.Fprintf(f.io.err, "opera: %s\n", message(fault))
+	}
+	return outputs, errReported, nil
 }
