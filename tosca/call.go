@@ -123,6 +123,10 @@ func (p *valueParser) value(n *yamlx.Node) *Value {
 			p.finish(v, call)
 			return v
 		}
+		if called := p.calledKeys(n); called != nil {
+			p.calledEntries(v, n, called)
+			return v
+		}
 		entries := make([]mapEntry, len(n.Fields))
 		for i, f := range n.Fields {
 			entries[i] = mapEntry{p.unescape(f.Key.Text), p.value(f.Value)}
@@ -262,7 +266,7 @@ func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok
 		if !p.prefixed(key) || p.unescape(key) != key {
 			continue
 		}
-		if len(n.Fields) > 1 {
+		if len(n.Fields) > 1 || p.calledKeys(n) != nil {
 			d := p.sink.errorf("malformed-function", extentOf(f.Key, p.file).Range(),
 				"the call of %s stands among other keys", key)
 			d.Detail = "A call is a map with the function's name as its only key. Write \"" + prefix + key + "\" for a key that begins with \"" + prefix + "\"."
@@ -278,7 +282,7 @@ func (p *valueParser) callShape(n *yamlx.Node) (name string, arg *yamlx.Node, ok
 // unprefixedCall recognizes a graph function that is called without the "$" of
 // TOSCA 2.0, as templates do that were only half converted from 1.x.
 func (p *valueParser) unprefixedCall(n *yamlx.Node) (name string, arg *yamlx.Node, ok bool) {
-	if len(n.Fields) != 1 {
+	if len(n.Fields) != 1 || p.calledKeys(n) != nil {
 		return "", nil, false
 	}
 	key := n.Fields[0].Key

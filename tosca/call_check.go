@@ -284,6 +284,11 @@ func (k callChecker) result(v *Value, want *Schema) {
 		for _, e := range content {
 			k.result(e.value, want.under(want.property(e.key)))
 		}
+	case []calledEntry:
+		for _, e := range content {
+			k.result(e.key, want.keyOrString())
+			k.result(e.value, want.entry())
+		}
 	}
 }
 

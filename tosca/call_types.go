@@ -77,7 +77,7 @@ func kindsOfData(data any) kindSet {
 		return textKind | unitKind
 	case []any, []*Value:
 		return listKind
-	case map[string]any, []mapEntry:
+	case map[string]any, []mapEntry, []calledEntry:
 		return mapKind
 	}
 	return anyKind
@@ -151,7 +151,7 @@ func (t typing) at(v *Value, depth int) *Schema {
 		return schemaNamed("float")
 	case []*Value:
 		return schemaNamed("list")
-	case []mapEntry:
+	case []mapEntry, []calledEntry:
 		return schemaNamed("map")
 	}
 	return nil // a text may be a value of many types

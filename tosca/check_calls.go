@@ -46,6 +46,12 @@ func (k callChecker) validate(v *Value, want *Schema) {
 				k.validate(e.value, sc)
 			}
 		}
+	case []calledEntry:
+		if entry := want.entry(); entry.anyAsks(0) {
+			for _, e := range content {
+				k.validate(e.value, entry)
+			}
+		}
 	}
 }
 

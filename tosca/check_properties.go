@@ -109,8 +109,8 @@ func (c *propertyChecker) property(self Entity, what string, a *Assignment) {
 // its place. One that only the running deployment can answer stays.
 func (e *evaluation) known(v *Value) (*Value, error) {
 	switch content := v.content.(type) {
-	case *Call:
-		data, err := e.call(content)
+	case *Call, []calledEntry:
+		data, err := e.value(v)
 		if err == nil {
 			known := Constant(data)
 			known.place(v.Range())

@@ -92,6 +92,8 @@ func (e *evaluation) value(v *Value) (any, error) {
 			m[entry.key] = data
 		}
 		return m, nil
+	case []calledEntry:
+		return e.calledEntries(c)
 	}
 	return v.content, nil
 }
@@ -190,6 +192,10 @@ func (v *Value) parts() int {
 	case []mapEntry:
 		for _, entry := range c {
 			n += entry.value.parts()
+		}
+	case []calledEntry:
+		for _, entry := range c {
+			n += entry.key.parts() + entry.value.parts()
 		}
 	}
 	return n

@@ -123,6 +123,7 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	t, b := c.build(r, *opts, nil, nil)
 	b.build(r.entry, r.docs)
 	(&checker{builder: b, fsys: src}).check()
+	refuseKeys(r.entry, r.docs)
 	t.External = src.external()
 	t.options = Options{SkipArtifactFiles: opts.SkipArtifactFiles, Definitions: slices.Clone(opts.Definitions), Functions: slices.Clone(opts.Functions)}
 	t.unsubstituted = c.unsubstituted

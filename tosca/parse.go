@@ -49,7 +49,9 @@ type document struct {
 	repositories map[string]*Repository
 	// functions are the custom functions defined here; known are those that the
 	// orchestrator knows (Options.Functions).
-	functions     map[string]*functionDecl
+	functions map[string]*functionDecl
+	// called are the entries of mappings whose keys may be calls.
+	called        map[*yamlx.Node][]*calledKey
 	functionOrder []*functionDecl
 	known         map[string]bool
 }

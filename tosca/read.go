@@ -69,11 +69,16 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 	}
 	root, faults := yamlx.Parse(src, yamlx.Limits{Depth: r.lim.Depth, Nodes: max(1, r.lim.Nodes-r.nodes)})
 	for _, f := range faults {
-		if !mappedKey(root, f) {
+		if f.Entry == nil && !mappedKey(root, f) {
 			r.fault(name, f)
 		}
 	}
 	if root == nil || root.Kind != yamlx.Mapping {
+		for _, f := range faults {
+			if f.Entry != nil {
+				r.fault(name, f)
+			}
+		}
 		if len(faults) == 0 {
 			r.s.errorf(codeWrongShape, Range{File: name, Start: Pos{1, 1}, End: Pos{1, 1}}, "a service template must be a map of keynames")
 		}
@@ -83,6 +88,7 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 	d := &document{name: name, base: base, root: root, s: r.s, src: r.src, memo: map[nameKey]*typeDecl{}}
 	d.v = r.version(d, importer)
 	r.src.versions[name] = d.v
+	d.keepCalledKeys(faults)
 	d.nameProfile(importer)
 	d.repositories = map[string]*Repository{}
 	for _, f := range d.entries(root.Get("repositories"), "repositories") {
@@ -163,8 +169,10 @@ var yamlCodes = map[yamlx.FaultKind]string{
 	yamlx.SeveralDocs:  codeSyntax,
 }
 
-func (r *reader) fault(file string, f yamlx.Fault) {
-	d := r.s.errorf(yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", f.Message)
+func (r *reader) fault(file string, f yamlx.Fault) { r.s.fault(file, f) }
+
+func (s *sink) fault(file string, f yamlx.Fault) {
+	d := s.errorf(yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", f.Message)
 	if f.Related.Line > 0 {
 		p := Pos(f.Related)
 		d.Related = append(d.Related, RelatedRange{Range{File: file, Start: p, End: Pos{p.Line, p.Column + 1}}, "the first is here"})

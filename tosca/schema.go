@@ -67,6 +67,9 @@ func (c *valueChecker) value(sc *Schema, v *Value) {
 		ok = c.list(sc, p, v, content)
 	case []mapEntry:
 		ok = c.mapping(sc, p, v, content)
+	case []calledEntry:
+		c.called(sc, p, v, content)
+		return
 	default:
 		ok = c.scalar(sc, v)
 	}
@@ -273,6 +276,14 @@ func (sc *Schema) key() *Schema {
 		return sc.Key
 	}
 	return sc.Type.Key
+}
+
+// keyOrString is key for a map that need not say what its keys are.
+func (sc *Schema) keyOrString() *Schema {
+	if key := sc.key(); key != nil {
+		return key
+	}
+	return schemaNamed("string")
 }
 
 // noun names the type for a message.

@@ -349,6 +349,7 @@ func (b *builder) compose(k *candidate, n *NodeTemplate) *ServiceTemplate {
 	t, inner := c.build(k.read, opts, b, n)
 	inner.build(k.read.entry, k.read.docs)
 	(&checker{builder: inner, fsys: c.src}).check()
+	refuseKeys(k.read.entry, k.read.docs)
 	return t
 }
 

@@ -17,7 +17,7 @@ import (
 // Source: TOSCA 1.3 section 3.6.11, TOSCA 2.0 sections 9.5 and 10.1.
 type Value struct {
 	// content is a scalar (nil, bool, int64, float64, string), a *Call, a
-	// []*Value or a []mapEntry. Collections keep a Value for each entry, so
+	// []*Value, a []mapEntry or, for a map with calls as keys, a []calledEntry. Collections keep a Value for each entry, so
 	// that a fault deep in a value is shown where it stands.
 	content any
 	extent  extent
@@ -102,6 +102,8 @@ func (v *Value) Static() (any, bool) {
 			m[e.key] = data
 		}
 		return m, true
+	case []calledEntry:
+		return nil, false
 	}
 	return v.content, true
 }
@@ -133,6 +135,11 @@ func (v *Value) eachCall(visit func(*Call)) {
 		}
 	case []mapEntry:
 		for _, e := range c {
+			e.value.eachCall(visit)
+		}
+	case []calledEntry:
+		for _, e := range c {
+			e.key.eachCall(visit)
 			e.value.eachCall(visit)
 		}
 	}

@@ -95,7 +95,7 @@ func kindOf(data any) string {
 		return "string"
 	case []any, []*Value:
 		return "list"
-	case map[string]any, []mapEntry:
+	case map[string]any, []mapEntry, []calledEntry:
 		return "map"
 	case *Call:
 		return "call"

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -100,6 +101,12 @@ func (n *Node) Get(key string) *Node {
 // IsNull tells whether the node is null or nil.
 func (n *Node) IsNull() bool { return n == nil || n.Kind == Scalar && n.Type == Null }
 
+// Holds tells whether a place is in the node as it is written.
+func (n *Node) Holds(at Pos) bool {
+	before := func(a, b Pos) bool { return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column }
+	return n != nil && !before(at, n.Start) && before(at, n.End)
+}
+
 // ItemsOf returns the entries of a list; none for anything else and for nil.
 func (n *Node) ItemsOf() []*Node {
 	if n == nil {
@@ -162,6 +169,11 @@ type Fault struct {
 	Start, End Pos
 	// Related is where the first of two duplicate keys stands; zero otherwise.
 	Related Pos
+	// Entry is the entry whose key is a map, for a BadKey of that kind; nil
+	// otherwise. In are the mappings that it belongs to and that do not have it
+	// among their Fields: the one where it stands, and those that merge that.
+	Entry *Field
+	In    []*Node
 }
 
 // Error returns "line:column: message".
@@ -223,6 +235,7 @@ type converter struct {
 	lim    Limits
 	lines  []string
 	done   map[*yaml.Node]*Node // anchored nodes
+	mapped map[*Node][]int      // the faults whose Entry belongs to a mapping
 	open   map[*yaml.Node]bool  // anchored nodes being converted
 	faults []Fault
 	over   bool // a bound is exceeded
@@ -313,6 +326,9 @@ func (c *converter) mapping(n *Node, y *yaml.Node, depth int) {
 		switch {
 		case key.Kind != Scalar:
 			c.fault(BadKey, key.Start, key.End, "a key must be a scalar, not a %s", key.Kind)
+			if key.Kind == Mapping {
+				c.mappedKey(n, &Field{key, value})
+			}
 			if text, ok := listKey(key); ok && m.key(text) == nil {
 				named := *key
 				named.Text = text
@@ -352,6 +368,29 @@ func listKey(key *Node) (string, bool) {
 	return "[" + b.String() + "]", true
 }
 
+// mappedKey keeps an entry whose key is a map with the fault about it.
+func (c *converter) mappedKey(n *Node, entry *Field) {
+	last := len(c.faults) - 1
+	if f := &c.faults[last]; f.Kind == BadKey && f.Start == entry.Key.Start { // else there were too many
+		f.Entry = entry
+		c.belongs(n, last)
+	}
+}
+
+// belongs tells that the Entry of a fault is one of a mapping.
+func (c *converter) belongs(n *Node, fault int) {
+	if slices.Contains(c.mapped[n], fault) {
+		return // two that it merges merge the same
+	}
+	if c.mapped == nil {
+		c.mapped = map[*Node][]int{}
+	}
+	c.mapped[n] = append(c.mapped[n], fault)
+	f := &c.faults[fault]
+	f.In = append(f.In, n)
+	n.size = addSize(n.size, addSize(f.Entry.Key.size, f.Entry.Value.size))
+}
+
 // merge adds what a merge key brings (YAML's language-independent type
 // "merge"): a map, or a list of maps of which the earlier ones win.
 func (c *converter) merge(m *fields, source *Node) {
@@ -368,6 +407,9 @@ func (c *converter) merge(m *fields, source *Node) {
 			if m.key(f.Key.Text) == nil {
 				m.put(f)
 			}
+		}
+		for _, fault := range c.mapped[item] {
+			c.belongs(m.node, fault)
 		}
 	}
 }

@@ -124,6 +124,24 @@ func TestMergeAndAlias(t *testing.T) {
 	require.Equal(t, map[string]any{"x": int64(1), "y": int64(2)}, n.Get("copy").Value())
 }
 
+func TestMapsAsKeys(t *testing.T) {
+	t.Parallel()
+	n, faults := Parse([]byte("a: &a {{f: x}: 1, b: 2}\nc: &c {<<: *a}\nd:\n  <<: [*a, *c]\n"), Limits{Depth: 20, Nodes: 100})
+	require.Len(t, faults, 1)
+	require.Equal(t, "1:8: a key must be a scalar, not a map", faults[0].Error())
+	require.Equal(t, map[string]any{"f": "x"}, faults[0].Entry.Key.Value())
+	require.Equal(t, int64(1), faults[0].Entry.Value.Value())
+	require.Equal(t, []*Node{n.Get("a"), n.Get("c"), n.Get("d")}, faults[0].In)
+	require.Equal(t, map[string]any{"b": int64(2)}, n.Get("d").Value())
+
+	bomb := "a: &a {{f: 1}: 1}\n"
+	for c := 'b'; c < 'z'; c++ {
+		bomb += fmt.Sprintf("%c: &%c {{f: *%c}: *%c}\n", c, c, c-1, c-1)
+	}
+	_, faults = Parse([]byte(bomb), Limits{Depth: 50, Nodes: 100000})
+	require.Equal(t, TooMany, faults[len(faults)-1].Kind)
+}
+
 func TestText(t *testing.T) {
 	t.Parallel()
 	utf16 := func(big bool, text string) []byte {
