@@ -120,6 +120,7 @@ var catalog = []struct{ code, meaning, example string }{
 	{codeUnknownRequirement, "The node type has no such requirement. It is a warning where the target has a capability of that name.", "requirements: [ { hst: server } ]"},
 	{codeUnknownStatus, "There is no such status.", "status: obsolete"},
 	{codeUnknownStep, "The workflow has no such step.", "on_success: [ no_such_step ]"},
+	{codeUnknownTag, "A YAML tag of another program, such as !vault or !Ref. It is ignored: the value is neither decrypted nor replaced.", "password: !vault secret"},
 	{codeUnknownType, "There is no such type.", "type: tosca.nodes.Comptue"},
 	{codeUnknownVersion, "There is no such version of TOSCA.", "tosca_definitions_version: tosca_simple_yaml_1_5"},
 	{codeUnknownWorkflow, "There is no such workflow.", "inline: no_such_workflow"},

@@ -79,6 +79,7 @@ const (
 	codeUnknownArtifactType  = "unknown-artifact-type"
 	codeInvalidMember        = "invalid-member"
 	codeUnknownStep          = "unknown-step"
+	codeUnknownTag           = "unknown-tag"
 	codeUnknownWorkflow      = "unknown-workflow"
 	codeUnknownActivity      = "unknown-activity"
 	codeOddCondition         = "odd-condition"

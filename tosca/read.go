@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
@@ -67,7 +68,7 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 	if !ok {
 		return nil
 	}
-	root, faults := yamlx.Parse(src, yamlx.Limits{Depth: r.lim.Depth, Nodes: max(1, r.lim.Nodes-r.nodes)})
+	root, faults := yamlx.Parse(src, yamlx.Limits{Depth: r.lim.Depth, Nodes: max(1, r.lim.Nodes-r.nodes), Tags: maxUnknownTags})
 	for _, f := range faults {
 		if f.Entry == nil && !mappedKey(root, f) {
 			r.fault(name, f)
@@ -79,7 +80,8 @@ func (r *reader) open(name string, importer *document, at *yamlx.Node, base stri
 				r.fault(name, f)
 			}
 		}
-		if len(faults) == 0 {
+		isTag := func(f yamlx.Fault) bool { return f.Kind == yamlx.UnknownTag }
+		if faults = slices.DeleteFunc(faults, isTag); len(faults) == 0 {
 			r.s.errorf(codeWrongShape, Range{File: name, Start: Pos{1, 1}, End: Pos{1, 1}}, "a service template must be a map of keynames")
 		}
 		return nil
@@ -167,12 +169,20 @@ var yamlCodes = map[yamlx.FaultKind]string{
 	yamlx.TooDeep:      codeTooLarge,
 	yamlx.TooMany:      codeTooLarge,
 	yamlx.SeveralDocs:  codeSyntax,
+	yamlx.UnknownTag:   codeUnknownTag,
 }
+
+// maxUnknownTags is how many unknown tags of a file are told.
+const maxUnknownTags = 100
 
 func (r *reader) fault(file string, f yamlx.Fault) { r.s.fault(file, f) }
 
 func (s *sink) fault(file string, f yamlx.Fault) {
-	d := s.errorf(yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", f.Message)
+	severity := Error
+	if f.Kind == yamlx.UnknownTag {
+		severity = Warning
+	}
+	d := s.add(severity, yamlCodes[f.Kind], Range{File: file, Start: Pos(f.Start), End: Pos(f.End)}, "%s", []any{f.Message})
 	if f.Related.Line > 0 {
 		p := Pos(f.Related)
 		d.Related = append(d.Related, RelatedRange{Range{File: file, Start: p, End: Pos{p.Line, p.Column + 1}}, "the first is here"})

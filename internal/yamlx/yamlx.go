@@ -146,6 +146,8 @@ type Limits struct {
 	// Depth is how deep nodes may nest, Nodes how many there may be with
 	// aliases expanded.
 	Depth, Nodes int
+	// Tags is how many tags that mean nothing here are told; none where it is zero.
+	Tags int
 }
 
 // FaultKind is the kind of a Fault.
@@ -160,6 +162,7 @@ const (
 	TooDeep      FaultKind = "too-deep"
 	TooMany      FaultKind = "too-many"
 	SeveralDocs  FaultKind = "several-documents"
+	UnknownTag   FaultKind = "unknown-tag"
 )
 
 // Fault is something wrong with the YAML itself.
@@ -237,6 +240,7 @@ type converter struct {
 	done   map[*yaml.Node]*Node // anchored nodes
 	mapped map[*Node][]int      // the faults whose Entry belongs to a mapping
 	open   map[*yaml.Node]bool  // anchored nodes being converted
+	tags   int                  // unknown tags that were told
 	faults []Fault
 	over   bool // a bound is exceeded
 }
@@ -290,10 +294,42 @@ func (c *converter) node(y *yaml.Node, depth int) *Node {
 	if y.Style&yaml.TaggedStyle != 0 && (!strings.HasPrefix(y.Tag, "!!") || y.Tag == "!!binary" || y.Tag == "!!timestamp") {
 		n.Tag = y.Tag
 	}
+	if y.Style&yaml.TaggedStyle != 0 && !knownTags[y.Tag] {
+		c.unknownTag(y.Tag, n)
+	}
 	if y.Anchor != "" {
 		c.done[y] = n
 	}
 	return n
+}
+
+// knownTags are the types of the core schema (YAML 1.2.2, section 10.3), the
+// merge key, and what a Node tells in its Tag.
+var knownTags = map[string]bool{"!!str": true, "!!null": true, "!!bool": true, "!!int": true, "!!float": true,
+	"!!seq": true, "!!map": true, "!!merge": true, "!!binary": true, "!!timestamp": true}
+
+// unknownTag tells of a tag of another program. What it marks is read as if the
+// tag were not there.
+func (c *converter) unknownTag(tag string, n *Node) {
+	if c.tags >= c.lim.Tags {
+		return
+	}
+	c.tags++
+	what := "value"
+	switch {
+	case n.Kind != Scalar:
+		what = n.Kind.String()
+	case n.Type == String:
+		what = "text"
+	case n.Type == Null:
+		what = "empty value"
+	}
+	at, end := n.Start, n.End
+	if before, _, found := strings.Cut(c.rest(at), tag); found {
+		at.Column += utf8.RuneCountInString(before)
+		end = Pos{at.Line, at.Column + utf8.RuneCountInString(tag)}
+	}
+	c.fault(UnknownTag, at, end, "the YAML tag %s means nothing here and is ignored; the %s behind it is taken as written", tag, what)
 }
 
 // addSize adds without overflow: aliases of aliases multiply quickly.
