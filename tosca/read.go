@@ -244,13 +244,9 @@ func (r *reader) version(d, importer *document) *versionTable {
 	}
 	v := versionNamed(n.Text)
 	if v == nil {
-		var names []string
-		for _, known := range versions {
-			names = append(names, known.name)
-		}
 		dia := d.errorf(codeUnknownVersion, n, "%q is no known tosca_definitions_version", n.Text)
-		dia.Suggestion = nearest(n.Text, names)
-		dia.Detail = "Known are " + strings.Join(names, ", ") + "."
+		dia.Suggestion = nearestVersion(n.Text)
+		dia.Detail = "Known are " + strings.Join(versionNames(), ", ") + "."
 		return otherwise
 	}
 	if importer != nil && v.v2() != importer.v.v2() {

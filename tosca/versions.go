@@ -1,6 +1,9 @@
 package tosca
 
 import (
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/tosca/profile"
@@ -105,6 +108,49 @@ func versionNamed(name string) *versionTable {
 		}
 	}
 	return nil
+}
+
+// numbered is the name of a version: a word, a major and a minor number.
+var numbered = regexp.MustCompile(`^(.+?)_(\d{1,4})[_.](\d{1,4})(?:[_.]\d+)?$`)
+
+// nearestVersion returns the tosca_definitions_version that was probably meant,
+// or "". The numbers tell more than the letters: 1.4 is meant to be 1.3, not 1.0.
+func nearestVersion(name string) string {
+	parts := numbered.FindStringSubmatch(strings.TrimSpace(name))
+	if parts == nil {
+		return nearest(name, versionNames())
+	}
+	word := strings.ToLower(parts[1])
+	words := []string{"tosca", "tosca_simple_yaml", "tosca_simple_profile_for_nfv"}
+	if !slices.Contains(words, word) {
+		word = nearest(word, words)
+	}
+	switch word {
+	case "":
+		return ""
+	case words[2]:
+		return nfvVersion().name
+	}
+	major, _ := strconv.Atoi(parts[2])
+	minor, _ := strconv.Atoi(parts[3])
+	distance := func(v *versionTable) int {
+		return 1000*max(major-v.level/10, v.level/10-major) + max(minor-v.level%10, v.level%10-minor)
+	}
+	best := versions[0]
+	for _, v := range versions {
+		if v.extension == "" && distance(v) < distance(best) {
+			best = v
+		}
+	}
+	return best.name
+}
+
+func versionNames() []string {
+	var names []string
+	for _, v := range versions {
+		names = append(names, v.name)
+	}
+	return names
 }
 
 // at names a section of the specification: of 2.0, or of 1.3 for every 1.x, the
