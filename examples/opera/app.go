@@ -44,8 +44,8 @@ type instanceFlags struct {
 	workers  int
 	verbose  bool
 	progress string
-	// keepGoing and dryRun are of commands that run something.
-	keepGoing, dryRun, rollback bool
+	// keepGoing, rerunLost and dryRun are of commands that run something.
+	keepGoing, rerunLost, dryRun, rollback bool
 	// diagnostics is how faults of a template are printed: "json" or "sarif", else as text.
 	diagnostics string
 	// profiles are the folders and CSARs that profiles are looked for in,
@@ -74,6 +74,7 @@ func (f *instanceFlags) addRun(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&f.workers, "workers", "w", 1, "number of operations that may run at once")
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "how to show progress: auto, live, plain, json or none")
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "after a failure go on with all that does not depend on it")
+	cmd.Flags().BoolVar(&f.rerunLost, "rerun-lost", false, "run operations again whose outcome nobody can tell, and begin although some of the last run may not have stopped")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show the steps, without doing anything")
 }
 
@@ -337,7 +338,7 @@ func rootFor(path string) string {
 
 // request makes a request of a source; a nil one means the stored template.
 func (f *instanceFlags) request(src *source, inputs map[string]any) executor.Request {
-	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure()}
+	req := executor.Request{Deployment: deployment, Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure(), RerunLost: f.rerunLost}
 	if src != nil {
 		req.Archive, req.Template = src.archive, src.template
 		root, err := filepath.Abs(filepath.Dir(src.path))

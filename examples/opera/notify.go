@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/spf13/cobra"
 )
@@ -43,7 +42,9 @@ name, and run their operations on the nodes that the policies aim at.`,
 			if err := f.mayNotify(cmd.Context(), in, force); err != nil {
 				return err
 			}
-			result, err := in.engine.Notify(cmd.Context(), deployment, trigger, executor.Options{Notification: notification, Workers: f.workers, OnFailure: f.onFailure()})
+			opts := f.options(nil)
+			opts.Notification = notification
+			result, err := in.engine.Notify(cmd.Context(), deployment, trigger, opts)
 			if err == nil && result.Run != nil && result.Run.Steps == 0 {
 				fmt.Fprintf(f.io.err, "opera: warning: nothing was done: the triggers for %q act on none of the nodes (see their target_filter)\n", trigger)
 			}

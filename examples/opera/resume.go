@@ -33,9 +33,7 @@ The files are those that the run began with. Where they were mended since, use
 				plan, err := in.engine.PlanResume(cmd.Context(), deployment)
 				return f.printPlan(plan, err)
 			}
-			opts := f.options()
-			opts.Inputs = inputs
-			result, err := in.engine.Resume(cmd.Context(), deployment, opts)
+			result, err := in.engine.Resume(cmd.Context(), deployment, f.options(inputs))
 			if err := f.report(in, result, err); err != nil || result.Run.Kind != "deploy" && result.Run.Kind != "update" {
 				return err
 			}
@@ -49,6 +47,6 @@ The files are those that the run began with. Where they were mended since, use
 }
 
 // options are those of a run of what is deployed.
-func (f *instanceFlags) options() executor.Options {
-	return executor.Options{Workers: f.workers, OnFailure: f.onFailure()}
+func (f *instanceFlags) options(inputs map[string]any) executor.Options {
+	return executor.Options{Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure(), RerunLost: f.rerunLost}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +25,7 @@ inputs of the workflow.`,
 			if f.dryRun {
 				return f.printPlan(in.engine.PlanWorkflow(cmd.Context(), deployment, args[0]))
 			}
-			result, err := in.engine.RunWorkflow(cmd.Context(), deployment, args[0], inputs, executor.Options{Workers: f.workers, OnFailure: f.onFailure()})
+			result, err := in.engine.RunWorkflow(cmd.Context(), deployment, args[0], inputs, f.options(nil))
 			return f.report(in, result, err)
 		},
 	}

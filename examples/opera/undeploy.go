@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/spf13/cobra"
 )
@@ -65,6 +64,6 @@ func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error 
 		}
 	}
 	in.show.expect(nodes)
-	result, err := in.engine.Undeploy(ctx, deployment, executor.Options{Inputs: inputs, Workers: f.workers, OnFailure: f.onFailure()})
+	result, err := in.engine.Undeploy(ctx, deployment, f.options(inputs))
 	return f.report(in, result, err)
 }
