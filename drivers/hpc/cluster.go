@@ -26,6 +26,7 @@ type place struct {
 	Kind    string            `json:"kind,omitempty"`
 	Service string            `json:"service,omitempty"` // the endpoint of the manager's service
 	WorkDir string            `json:"work_dir,omitempty"`
+	EnvFile string            `json:"environment_file,omitempty"`
 	Env     map[string]string `json:"-"`
 }
 
@@ -58,7 +59,7 @@ func (d *Driver) place(op *executor.Operation) (place, error) {
 	}
 	v := &values{r: node}
 	p := place{Login: v.flag("login_shell"), Kind: v.text("workload_manager"), Service: v.text("endpoint"), WorkDir: v.text("work_directory"),
-		Env: v.environment("environment"), Jump: v.text("jump_host")}
+		EnvFile: v.text("environment_file"), Env: v.environment("environment"), Jump: v.text("jump_host")}
 	if strings.ContainsFunc(p.WorkDir, unicode.IsControl) { // paths stand in lines
 		v.fail("work_directory", "%q has a control character", p.WorkDir)
 	}
@@ -100,7 +101,7 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 	if c != nil {
 		return c, nil
 	}
-	options := ShellOptions{LoginShell: p.Login, Env: map[string]string{}}
+	options := ShellOptions{LoginShell: p.Login, EnvironmentFile: p.EnvFile, Env: map[string]string{}}
 	for _, env := range []map[string]string{d.config.Env, p.Env} {
 		for name, value := range env {
 			options.Env[name] = value
@@ -123,6 +124,15 @@ func (d *Driver) open(ctx context.Context, p place) (*cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.config.Timeout)
 	defer cancel()
+	if p.EnvFile != "" { // which would look like a cluster without any commands
+		r, err := shell.Run(ctx, Command{Args: []string{"true"}})
+		if err != nil {
+			return nil, err
+		}
+		if r.Code != 0 {
+			return nil, errs.New(errs.FailedPrecondition, "use property environment_file of the cluster", shell.Name(), "%s", words(r))
+		}
+	}
 	base, err := baseDir(ctx, shell, p.WorkDir)
 	if err != nil {
 		return nil, err

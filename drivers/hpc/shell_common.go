@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/seed-a4fd30b5/orchestrator/drivers/ssh/transport"
 )
@@ -15,8 +17,24 @@ type ShellOptions struct {
 	// of the user's profile: for clusters whose commands are only in the PATH of
 	// such shells. What the profile prints is dropped.
 	LoginShell bool
-	// Env are variables of all commands.
+	// EnvironmentFile is a file on the host that bash reads before each command,
+	// such as one that loads the modules of the workload manager: by absolute path,
+	// or relative to the user's home; empty for none. What it prints is dropped. A
+	// command whose file cannot be read is not run, and ends with code 78.
+	EnvironmentFile string
+	// Env are variables of all commands. They win over the file's.
 	Env map[string]string
+}
+
+// sourcing is what has a shell read an environment file, or do something else
+// where it cannot.
+func sourcing(file, otherwise string) string {
+	place := transport.Quote(file)
+	if !path.IsAbs(file) {
+		place = `"$HOME"/` + transport.Quote(strings.TrimPrefix(file, "~/"))
+	}
+	return "[ -f " + place + " ] && [ -r " + place + " ] || { printf 'cannot read the environment file %s\\n' " + place + " >&2; " + otherwise + "; }; " +
+		". " + place + " </dev/null"
 }
 
 // maxAnswer is how many bytes a command may print.
@@ -40,6 +58,12 @@ func (o ShellOptions) line(c Command) string {
 	line := "exec " + transport.Quote(append(words, c.Args...)...)
 	if c.Dir != "" {
 		line = "cd " + transport.Quote(c.Dir) + " && " + line
+	}
+	if o.EnvironmentFile != "" {
+		line = sourcing(o.EnvironmentFile, "exit 78") + " >/dev/null 2>&1; " + line
+		if !o.LoginShell {
+			line = "exec bash -c " + transport.Quote(line)
+		}
 	}
 	if o.LoginShell {
 		// The profile gets no standard input and its output is dropped.

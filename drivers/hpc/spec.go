@@ -2,8 +2,8 @@ package hpc
 
 import "time"
 
-// JobSpec is a job to submit. Zero fields are left to the manager. Env, Modules
-// and Container are not: Rendered makes a Script of them, for all managers alike.
+// JobSpec is a job to submit. Zero fields are left to the manager.
+// EnvironmentFile, Env, Modules and Container are not: Rendered makes a Script of them, for all managers alike.
 type JobSpec struct {
 	// Name is the job's name; letters, digits, '.', '_' and '-'.
 	Name string
@@ -49,7 +49,12 @@ type JobSpec struct {
 	NodeList   []string
 	Exclusive  bool
 
-	// Env are variables of the job; Modules are loaded before the script.
+	// EnvironmentFile is a file on the cluster that bash reads before the script: by
+	// absolute path, or relative to the user's home; empty for none. A job whose file
+	// cannot be read ends with code 70.
+	EnvironmentFile string
+	// Env are variables of the job; Modules are loaded before the script. They come
+	// behind the file, and Env last.
 	Env     map[string]string
 	Modules []string
 

@@ -103,6 +103,7 @@ func (c *cluster) wrap(ctx context.Context, op *executor.Operation, j *job) (str
 	if cluster, err := clusterOf(op); err == nil {
 		v := &values{r: cluster}
 		spec.Modules = append(v.texts("modules"), spec.Modules...)
+		spec.EnvironmentFile = v.text("environment_file")
 		if v.err != nil {
 			return "", v.err
 		}
@@ -120,7 +121,7 @@ func (c *cluster) wrap(ctx context.Context, op *executor.Operation, j *job) (str
 		return "", errs.Wrap(err, "write the job of", op.Instance)
 	}
 	// What the wrapper does is not for the manager to do again.
-	spec.Command, spec.Env, spec.Modules, spec.Container = nil, nil, nil, nil
+	spec.Command, spec.EnvironmentFile, spec.Env, spec.Modules, spec.Container = nil, "", nil, nil, nil
 	return wrapper, nil
 }
 

@@ -58,9 +58,9 @@ done
 finish "$code"
 `
 
-// Rendered returns a spec whose Script does what Command, Arguments, Env,
-// Modules and Container of the given one ask for, which Managers leave alone: what a program
-// gives to Manager.Submit. The driver does it by itself.
+// Rendered returns a spec whose Script does what Command, Arguments,
+// EnvironmentFile, Env, Modules and Container of the given one ask for, which
+// Managers leave alone: what a program gives to Manager.Submit. The driver does it by itself.
 func Rendered(spec *JobSpec) *JobSpec {
 	var b strings.Builder
 	b.WriteString("#!/bin/bash\n")
@@ -84,12 +84,18 @@ func Rendered(spec *JobSpec) *JobSpec {
 	}
 	b.WriteString("\"$@\"\n")
 	plain := *spec
-	plain.Script, plain.Arguments, plain.Command, plain.Env, plain.Modules, plain.Container = b.String(), nil, nil, nil, nil, nil
+	plain.Script, plain.Arguments, plain.Command, plain.EnvironmentFile, plain.Env, plain.Modules, plain.Container = b.String(), nil, nil, "", nil, nil, nil
 	return &plain
 }
 
-// environment loads modules and sets variables.
+// environment reads the environment file, loads modules and sets variables.
 func environment(b *strings.Builder, spec *JobSpec, fail string) {
+	if spec.EnvironmentFile != "" {
+		b.WriteString(sourcing(spec.EnvironmentFile, fail+" 70") + "\n")
+		if spec.WorkDir != "" { // wherever the file has gone
+			b.WriteString("cd -- " + transport.Quote(spec.WorkDir) + " || " + fail + " 72\n")
+		}
+	}
 	if len(spec.Modules) > 0 {
 		b.WriteString(wrapperModules)
 		for _, m := range spec.Modules {

@@ -63,6 +63,8 @@ func is(state hpc.JobState) func(*hpc.Job) bool {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	m, dir := real(t)
+	file := filepath.Join(dir, "environment")
+	require.NoError(t, os.WriteFile(file, []byte("words=(from the file)\nexport FILE=\"${words[*]}\" A=a\n"), 0o600))
 	for name, c := range map[string]struct {
 		spec *hpc.JobSpec
 		want hpc.Job
@@ -70,6 +72,8 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"variables": {&hpc.JobSpec{Script: "#!/bin/sh\n#SBATCH --comment=of-the-script\nprintf %s \"$A\"", Env: map[string]string{"A": "it's, a=b"}},
 			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "it's, a=b"},
+		"environment file": {&hpc.JobSpec{Script: "#!/bin/sh\nprintf %s \"$FILE $A\"", EnvironmentFile: file, Env: map[string]string{"A": "b"}},
+			hpc.Job{State: hpc.Completed, Raw: "COMPLETED"}, "from the file b"},
 		"all that can be asked for": {&hpc.JobSpec{
 			Script: "#!/bin/sh\necho $SLURM_JOB_NUM_NODES $SLURM_NTASKS $SLURM_CPUS_PER_TASK $SLURM_JOB_PARTITION\n", Name: "full.name-1",
 			Nodes: 2, Tasks: 4, TasksPerNode: 2, CPUsPerTask: 2, Memory: 100 << 20, Walltime: 90 * time.Second, Queue: "batch",

@@ -56,10 +56,10 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	return id, nil
 }
 
-// rendered puts variables, modules and a container into the script, where the
-// caller has not done so.
+// rendered puts an environment file, variables, modules and a container into the
+// script, where the caller has not done so.
 func rendered(spec *hpc.JobSpec) *hpc.JobSpec {
-	if len(spec.Env) == 0 && len(spec.Modules) == 0 && spec.Container == nil || (spec.Script == "") == (len(spec.Command) == 0) {
+	if spec.EnvironmentFile == "" && len(spec.Env) == 0 && len(spec.Modules) == 0 && spec.Container == nil || (spec.Script == "") == (len(spec.Command) == 0) {
 		return spec
 	}
 	return hpc.Rendered(spec)

@@ -3,6 +3,7 @@ package torque_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -373,5 +374,22 @@ func TestDrain(t *testing.T) {
 		require.Equal(t, errs.PermissionDenied, errs.CodeOf(s.Undrain(t.Context(), "vm")))
 		s.cluster.Change(t, func(o *pbs.Options) { o.Down = true })
 		require.Equal(t, errs.Unavailable, errs.CodeOf(s.Undrain(t.Context(), "vm")))
+	})
+}
+
+// A file of the cluster is read before the job's script, whatever its shell.
+func TestEnvironmentFile(t *testing.T) {
+	eachSite(t, pbs.Options{}, func(t *testing.T, s *site) {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "environment")
+		require.NoError(t, os.WriteFile(file, []byte("words=(from the file)\nexport FILE=\"${words[*]}\"\n"), 0o600))
+		for i, spec := range []*hpc.JobSpec{{Script: "#!/bin/sh\necho \"$FILE $1\"", Arguments: []string{"a  b"}}, {Command: []string{"sh", "-c", `echo "$FILE a  b"`}}} {
+			spec.WorkDir, spec.EnvironmentFile = filepath.Join(dir, strconv.Itoa(i)), file
+			require.NoError(t, os.Mkdir(spec.WorkDir, 0o755))
+			require.Equal(t, hpc.Completed, s.await(t, s.submit(t, spec), ended).State)
+			text, err := os.ReadFile(filepath.Join(spec.WorkDir, "stdout"))
+			require.NoError(t, err)
+			require.Equal(t, "from the file a  b\n", string(text))
+		}
 	})
 }

@@ -21,6 +21,9 @@ func (m *Manager) Submit(ctx context.Context, spec *hpc.JobSpec) (string, error)
 	if err != nil {
 		return "", err
 	}
+	if spec.EnvironmentFile != "" && (spec.Script == "") != (len(spec.Command) == 0) {
+		spec = hpc.Rendered(spec) // it is for bash, whatever the script's shell
+	}
 	args, err := qsubArguments(kind, spec)
 	if err != nil {
 		return "", err

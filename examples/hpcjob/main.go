@@ -70,6 +70,7 @@ type program struct {
 	out                    io.Writer
 	host, key, jump        string
 	manager, endpoint      string
+	environment            string
 	login, acceptNew, json bool
 }
 
@@ -89,6 +90,7 @@ func (p *program) command() *cobra.Command {
 	f.StringVar(&p.manager, "manager", "auto", "workload manager: auto, slurm, torque or pbs")
 	f.StringVar(&p.endpoint, "endpoint", "", "slurmrestd to submit jobs to, as the login node sees it, such as http://head:6820")
 	f.BoolVar(&p.login, "login-shell", false, "run the manager's commands in a login shell")
+	f.StringVar(&p.environment, "environment-file", "", "file on the cluster that is read before the manager's commands and in the job")
 	f.BoolVar(&p.acceptNew, "accept-new", false, "trust a host whose key is not known yet")
 	f.BoolVar(&p.json, "json", false, "print JSON")
 	root.AddCommand(p.submit(), p.status(), p.watch(), p.logs(), p.list(), p.queues(), p.nodes(), p.drain(), p.undrain())
@@ -161,7 +163,7 @@ func (p *program) open(ctx context.Context, shell hpc.Shell) (hpc.Manager, error
 }
 
 func (p *program) shell() (hpc.Shell, func(), error) {
-	options := hpc.ShellOptions{LoginShell: p.login}
+	options := hpc.ShellOptions{LoginShell: p.login, EnvironmentFile: p.environment}
 	if p.host == "" || p.host == "localhost" {
 		return hpc.NewLocal(options), func() {}, nil
 	}

@@ -52,6 +52,7 @@ The job runs in a folder of its own below .orchestrator/jobs in the home, or in
 			if s.spec.WorkDir, err = s.folder(ctx, shell); err != nil {
 				return err
 			}
+			s.spec.EnvironmentFile = p.environment
 			id, err := m.Submit(ctx, hpc.Rendered(&s.spec))
 			if err != nil {
 				return err
