@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 )
 
 // HTTPFetcher gets files by URL within bounds. A program that allows service
@@ -59,7 +60,7 @@ func (f *HTTPFetcher) FetchContext(ctx context.Context, address string) ([]byte,
 		// The error of url.Parse repeats the URL, which may hold a password.
 		return nil, errs.New(errs.InvalidArgument, "fetch", "", "the URL cannot be parsed")
 	}
-	subject := u.Redacted()
+	subject := redact.URLs(address)
 	if err := f.allowed(u); err != nil {
 		return nil, within(err, "fetch", subject)
 	}
@@ -99,11 +100,11 @@ func (f *HTTPFetcher) client() *http.Client {
 	own := client.CheckRedirect
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if most := cmp.Or(f.MaxRedirects, 5); len(via) > max(most, 0) {
-			return &errs.Error{Code: errs.InvalidArgument, Op: "follow a redirect to", Subject: req.URL.Redacted(),
+			return &errs.Error{Code: errs.InvalidArgument, Op: "follow a redirect to", Subject: redact.URLs(req.URL.String()),
 				Err: fmt.Errorf("there are more than %d redirects", max(most, 0))}
 		}
 		if err := f.allowed(req.URL); err != nil {
-			return within(err, "follow a redirect to", req.URL.Redacted())
+			return within(err, "follow a redirect to", redact.URLs(req.URL.String()))
 		}
 		if own != nil {
 			return own(req, via)
@@ -140,6 +141,9 @@ func failed(ctx context.Context, subject string, err error) error {
 	}
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
+	}
+	if text := redact.URLs(err.Error()); text != err.Error() {
+		err = errors.New(text) // such as a redirect to what is no URL
 	}
 	code := errs.Unavailable
 	switch {

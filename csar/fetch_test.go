@@ -37,6 +37,14 @@ func fetchServer(t *testing.T) *httptest.Server {
 	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://elsewhere.example.org/types.yaml", http.StatusFound)
 	})
+	mux.HandleFunc("/user", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://hunter2:hunter2@example.org/a.yaml")
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://hunter2:hunter2@example.org/%zz")
+		w.WriteHeader(http.StatusFound)
+	})
 	mux.HandleFunc("/wait", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	s := httptest.NewTLSServer(mux)
 	t.Cleanup(s.Close)
@@ -80,6 +88,8 @@ func TestHTTPFetcher(t *testing.T) {
 		{name: "endless redirects", url: "/loop", fetcher: HTTPFetcher{MaxRedirects: 3}, code: InvalidArgument, says: "more than 3 redirects"},
 		{name: "a redirect to http", url: "/down", code: InvalidArgument, says: "http is not allowed"},
 		{name: "a redirect away from the list", url: "/away", fetcher: HTTPFetcher{Hosts: []string{host}}, code: InvalidArgument, says: "elsewhere.example.org is not among"},
+		{name: "a redirect with a password", url: "/user", code: InvalidArgument, says: "follow a redirect to https://***@example.org/a.yaml: the URL holds a user name"},
+		{name: "a redirect to what is no URL", url: "/broken", code: Unavailable, says: "https://***@example.org/%zz"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,6 +105,7 @@ func TestHTTPFetcher(t *testing.T) {
 			}
 			require.Equal(t, tt.code, errs.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.says)
+			require.NotContains(t, err.Error(), "hunter2")
 		})
 	}
 }
@@ -106,7 +117,8 @@ func TestHTTPFetcherRefusesURLs(t *testing.T) {
 		"ftp://example.org/a.yaml":              `the scheme "ftp" is not known`,
 		"file:///etc/passwd":                    `the scheme "file" is not known`,
 		"https:///a.yaml":                       "has no host",
-		"https://me:hunter2@example.org/a.yaml": "holds a user name or password",
+		"https://me:hunter2@example.org/a.yaml": "fetch https://***@example.org/a.yaml: the URL holds a user name or password",
+		"https://hunter2@example.org/a.yaml":    "fetch https://***@example.org/a.yaml: the URL holds a user name or password",
 		"https://example.org/%zz?hunter2":       "cannot be parsed",
 	} {
 		_, err := (&HTTPFetcher{}).Fetch(url)

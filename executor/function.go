@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
@@ -136,7 +137,7 @@ func (c *functions) run(e env, f *tosca.Function, g *tosca.Signature, args []any
 	}
 	result, ok := status.Outputs["result"]
 	if !ok {
-		return nil, &errs.Error{Code: errs.Failed, Err: fmt.Errorf("%s returned no output \"result\"", g.Implementation.Primary.File)}
+		return nil, &errs.Error{Code: errs.Failed, Err: fmt.Errorf("%s returned no output \"result\"", redact.URLs(g.Implementation.Primary.File))}
 	}
 	return result, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/state"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 	"github.com/seed-a4fd30b5/orchestrator/workflow"
@@ -319,7 +320,7 @@ func (e *Engine) driverFor(op *Operation) (contained, error) {
 	}
 	what := op.Primary.Path
 	if what == "" {
-		what = op.Primary.Template.File
+		what = redact.URLs(op.Primary.Template.File)
 	}
 	kind := "a file of unknown type"
 	if len(op.Primary.Types) > 0 {

@@ -1,6 +1,10 @@
 package tosca
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
+)
 
 // sink collects the faults that the phases of loading find.
 type sink struct {
@@ -76,8 +80,15 @@ type CodeInfo struct {
 	Sections []string
 }
 
-// sorted returns what was found in order of file and place, each once.
+// sorted returns what was found in order of file and place, each once, and
+// without the user names and passwords of URLs.
 func (s *sink) sorted() Diagnostics {
+	for _, d := range s.list {
+		d.Summary, d.Detail, d.Suggestion = redact.URLs(d.Summary), redact.URLs(d.Detail), redact.URLs(d.Suggestion)
+		for i := range d.Related {
+			d.Related[i].Message = redact.URLs(d.Related[i].Message)
+		}
+	}
 	s.list.Sort()
 	var out Diagnostics
 	for i, d := range s.list {

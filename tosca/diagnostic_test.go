@@ -154,3 +154,36 @@ func TestNearest(t *testing.T) {
 		require.Equal(t, c.want, nearest(c.name, c.from), c.name)
 	}
 }
+
+// User names and passwords of URLs are printed neither in what is said nor in the
+// source line, whose other characters stay in their columns.
+func TestDiagnosticsHideUsersOfURLs(t *testing.T) {
+	t.Parallel()
+	fsys := fstest.MapFS{"a.yaml": {Data: []byte(`tosca_definitions_version: tosca_2_0
+repositories: { own: { url: "https://hunter1:hunter2@example.org/", hunter: "https://hunter1@example.org" } }
+imports:
+  - { url: b.yaml, repository: own }
+  - "https://hunter1:hunter2@example.org/c.yaml"
+  - "https://hunter1:hunter/2@example.org/c.yaml"
+  - "https://example.org/d.yaml"
+node_types: { A: { derived_from: "https://hunter1@example.org" } }
+`)}}
+	fetch := func(url string) ([]byte, error) {
+		return nil, errors.New("Get \"https://hunter1:hunter2@example.org/d.yaml\": refused")
+	}
+	_, diags := Load(fsys, "a.yaml", &Options{Fetch: fetch})
+	var b strings.Builder
+	require.NoError(t, WriteDiagnostics(&b, fsys, diags, nil))
+	for _, d := range diags {
+		b.WriteString(d.String())
+	}
+	require.NotContains(t, b.String(), "hunter1")
+	require.NotContains(t, b.String(), "hunter2")
+	require.NotContains(t, b.String(), "hunter/2")
+	require.Contains(t, b.String(), `the URL "https://***@example.org/" cannot be used: it holds a user name`)
+	require.Contains(t, b.String(), `
+    5 |   - "https://***************@example.org/c.yaml"
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+`)
+	require.Contains(t, b.String(), `"https://example.org/d.yaml" cannot be fetched: Get "https://***@example.org/d.yaml": refused`)
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 )
 
@@ -104,7 +105,7 @@ func (x *excerpts) excerpt(r Range, style string) {
 	if r.Start.Line < 1 || r.Start.Line > len(lines) {
 		return
 	}
-	text := []rune(strings.TrimRight(lines[r.Start.Line-1], "\r"))
+	text := []rune(redact.URLsInPlace(strings.TrimRight(lines[r.Start.Line-1], "\r")))
 	start := min(max(r.Start.Column-1, 0), len(text))
 	end := len(text)
 	if r.End.Line == r.Start.Line {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
+	"github.com/seed-a4fd30b5/orchestrator/internal/redact"
 	"github.com/seed-a4fd30b5/orchestrator/tosca"
 )
 
@@ -48,9 +49,9 @@ func (s scope) operation(old, new *tosca.Operation) *Diff {
 	switch {
 	case o.Primary == nil && n.Primary == nil:
 	case o.Primary == nil || n.Primary == nil:
-		d.put("primary", pair(artifactFile(o.Primary), artifactFile(n.Primary)))
+		d.put("primary", pair(redact.URLs(artifactFile(o.Primary)), redact.URLs(artifactFile(n.Primary))))
 	case !s.sameFile(o.Primary, n.Primary):
-		d.put("primary", "file "+o.Primary.File)
+		d.put("primary", "file "+redact.URLs(o.Primary.File))
 	}
 	d.put("inputs", s.assignments(old.Inputs, new.Inputs))
 	d.put("dependencies", s.artifacts(o.Dependencies, n.Dependencies))
@@ -86,7 +87,7 @@ func (s scope) artifacts(old, new []*tosca.Artifact) *Diff {
 		if s.sameFile(o, n) {
 			return nil
 		}
-		return "file " + o.File
+		return "file " + redact.URLs(o.File)
 	})
 }
 
