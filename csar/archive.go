@@ -71,9 +71,9 @@ func (a *Archive) Close() error {
 
 // Open opens the archive at a path: a zip, tar or tar.gz file (told by its
 // contents), a folder, or a lone YAML file, which is every other text file.
-// Of a folder only TOSCA.meta and the list of the files at its root are read,
-// of a lone YAML file nothing but its first bytes: whoever loads it tells what
-// is wrong with its text. Options may be nil.
+// Of a folder only TOSCA.meta and the lists of the files at its root and beside
+// TOSCA.meta are read, of a lone YAML file nothing but its first bytes: whoever
+// loads it tells what is wrong with its text. Options may be nil.
 //
 // An error is an *Error where the archive is at fault.
 //
@@ -387,6 +387,11 @@ func (a *Archive) entryAtRoot(opts Options) error {
 	if err != nil {
 		return err
 	}
+	if a.meta.File == "" {
+		if err := a.misspeltMeta(entries); err != nil {
+			return err
+		}
+	}
 	var found []string
 	for _, e := range entries {
 		if ext := path.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
@@ -407,6 +412,32 @@ func (a *Archive) entryAtRoot(opts Options) error {
 		return nil
 	}
 	return a.checkTemplateMetadata()
+}
+
+// misspeltMeta refuses a TOSCA.meta that differs in upper and lower case only, of
+// which entries are the root: it would be passed over with all that it says.
+func (a *Archive) misspeltMeta(entries []fs.DirEntry) error {
+	for _, e := range entries {
+		if !e.IsDir() {
+			if fold(e.Name()) == fold(rootMetaFile) {
+				return fault(MetaSpelling, e.Name(), "the file must be named %s, in this spelling", rootMetaFile)
+			}
+			continue
+		}
+		if fold(e.Name()) != fold(path.Dir(metaFile)) {
+			continue
+		}
+		inside, err := fs.ReadDir(a.fsys, e.Name())
+		if err != nil {
+			return err
+		}
+		for _, f := range inside {
+			if name := path.Join(e.Name(), f.Name()); !f.IsDir() && fold(name) == fold(metaFile) {
+				return fault(MetaSpelling, name, "the file must be named %s, in this spelling", metaFile)
+			}
+		}
+	}
+	return nil
 }
 
 // checkTemplateMetadata looks for template_name and template_version. Whoever

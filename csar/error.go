@@ -89,6 +89,8 @@ const (
 	BadMeta Reason = "bad-meta"
 	// TwoMetas: TOSCA.meta is there twice.
 	TwoMetas Reason = "two-metas"
+	// MetaSpelling: TOSCA.meta is there in other upper and lower case only.
+	MetaSpelling Reason = "meta-spelling"
 	// MetaKeyMissing: TOSCA.meta lacks a required keyname.
 	MetaKeyMissing Reason = "meta-key-missing"
 	// MetaVersion: TOSCA.meta is of a version that is not known.
@@ -134,6 +136,7 @@ var advice = map[Reason]string{
 	Corrupt:          "fetch the archive again",
 	NotAnArchive:     "give a zip, tar, tar.gz, folder or YAML file",
 	TwoMetas:         "keep the one in TOSCA-Metadata",
+	MetaSpelling:     "rename it",
 	NoTemplate:       "add TOSCA-Metadata/TOSCA.meta with Entry-Definitions, or one YAML file at the root",
 	ManyTemplates:    "name one as Entry-Definitions in TOSCA-Metadata/TOSCA.meta",
 	TemplateMetadata: "add it below metadata, or add TOSCA-Metadata/TOSCA.meta",

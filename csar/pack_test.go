@@ -76,7 +76,7 @@ func TestPackAddsMeta(t *testing.T) {
 func TestPackRefusesWhatStandsInTheWayOfMeta(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"TOSCA-Metadata", "tosca-metadata/x", "TOSCA-Metadata/tosca.META"} {
-		a := openPath(t, folderOf(t, file{name: "a.yaml", data: named13}, file{name: name}), nil)
+		a := openPath(t, folderOf(t, file{name: "a.yaml", data: named13}, file{name: name}), &Options{Entry: "a.yaml"})
 		require.Equal(t, CaseTwin, reasonOf(t, Pack(io.Discard, a, nil)), name)
 	}
 	a := openPath(t, folderOf(t, file{name: "a.yaml", data: named13}, file{name: "TOSCA-Metadata/manifest"}), nil)
