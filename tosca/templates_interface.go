@@ -274,10 +274,13 @@ func (b *builder) assignInputs(d *document, op *Operation, def *InterfaceDefinit
 			}
 		}
 	}
+	// The standard's examples of 1.x give inputs to the operations of its
+	// interfaces, which declare none.
+	free := !d.v.v2() && len(declared) == 0
 	all := newOrdered(op.Inputs, func(a *Assignment) string { return a.Name })
 	for i, f := range append(common[:len(common):len(common)], own...) {
 		a := d.inputAssignment(f, declared[f.Key.Text])
-		if declared[a.Name] == nil && i >= len(common) {
+		if declared[a.Name] == nil && i >= len(common) && !free {
 			dia := d.warnf(codeUnknownInput, f.Key, "the %s %q declares no input %q; it is passed all the same", construct, op.Name, a.Name)
 			dia.Suggestion = nearest(a.Name, sortedKeys(declared))
 		}

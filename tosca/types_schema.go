@@ -258,10 +258,12 @@ func (d *document) shortInput(p, old *PropertyDefinition, f yamlx.Field, constru
 		d.wrongShape(f.Value, article(construct), "a map").Section = "TOSCA 2.0 sections 9.8 and 11.1"
 		return
 	}
-	if !d.v.v2() {
+	p.Default = d.value(f.Value)
+	// The standard's own examples give calls their place; other values were more
+	// likely meant to be definitions.
+	if !d.v.v2() && p.Schema == nil && p.Default.Call() == nil {
 		d.untypedInput(f)
 	}
-	p.Default = d.value(f.Value)
 }
 
 // propertySchema reads the keynames of the schema in a property definition.
