@@ -49,9 +49,12 @@ done
 // the wrapper only. A signal breaks off the waiting, so that it is done anew: what
 // it says without one is how the program ended. A shell has programs in the
 // background ignore an interrupt; this one is not to.
-const wrapperEnd = `(trap - INT QUIT; exec "$@") &
-child=$!
+// The traps are set first: a signal that comes at once is for the program too.
+const wrapperEnd = `signal=
 for name in TERM INT HUP USR1 USR2 CONT; do trap "signal=$name" "$name"; done
+(trap - INT QUIT; exec "$@") &
+child=$!
+[ -z "$signal" ] || kill "-$signal" "$child" 2>/dev/null
 while signal=; wait "$child"; now=$?; [ "$now" -lt 0 ] || code=$now; [ -n "$signal" ]; do
 	kill "-$signal" "$child" 2>/dev/null
 done
