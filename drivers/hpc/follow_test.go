@@ -13,6 +13,57 @@ import (
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 )
 
+// What a job prints is followed, and its phases are shown.
+func TestFollowed(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	op := f.operation("op-1", map[string]any{"command": "date"})
+	log := &logs{}
+	op.Log = log
+	s, err := f.Start(t.Context(), op)
+	require.NoError(t, err)
+	all, err := f.Poll(t.Context(), []executor.Handle{s.Handle})
+	require.NoError(t, err)
+	require.Equal(t, "job 101 is queued: Priority", all[0].Detail)
+	out := filepath.Join(f.folder(op), "stdout")
+	require.NoError(t, os.WriteFile(out, []byte("one\n"), 0o600))
+	f.set(func(j *hpc.Job) { j.State, j.Started, j.Nodes = hpc.Running, time.Now(), []string{"n1", "n2"} })
+	require.Eventually(t, func() bool {
+		all, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
+		return err == nil && len(all) == 1 && all[0].Detail == "job 101 is running on n1, n2"
+	}, 10*time.Second, 5*time.Millisecond)
+	const waited = "submitted job 101 to localhost\njob 101 is queued: Priority\n"
+	require.Equal(t, waited+"one\n", log.String())
+	require.NoError(t, os.WriteFile(out, []byte("one\ntwo"), 0o600))
+	f.set(func(j *hpc.Job) { j.State = hpc.Completed })
+	require.Equal(t, executor.Succeeded, await(t, f.Driver, s).State)
+	require.Equal(t, waited+"one\ntwo", log.String())
+}
+
+// A job that the manager starts anew begins its files anew, and what is called
+// like them is the user's.
+func TestFollowedAnew(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	op := f.operation("op-1", map[string]any{"command": "date"})
+	log := &logs{}
+	op.Log = log
+	s, err := f.Start(t.Context(), op)
+	require.NoError(t, err)
+	out := filepath.Join(f.folder(op), "stdout")
+	require.NoError(t, os.WriteFile(out+".1", []byte("of the user\n"), 0o600))
+	require.NoError(t, os.WriteFile(out, []byte("the first run\n"), 0o600))
+	f.set(func(j *hpc.Job) { j.State, j.Started = hpc.Running, time.Now() })
+	require.Eventually(t, func() bool {
+		_, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
+		return err == nil && strings.Contains(log.String(), "the first run\n")
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, os.WriteFile(out, []byte("again\n"), 0o600))
+	f.set(func(j *hpc.Job) { j.State = hpc.Completed })
+	require.Equal(t, executor.Succeeded, await(t, f.Driver, s).State)
+	require.Equal(t, "submitted job 101 to localhost\nthe first run\nagain\n", log.String())
+}
+
 // What goes into the log is bounded for the job, whatever the number of its files.
 func TestMaxLog(t *testing.T) {
 	t.Parallel()
