@@ -69,6 +69,10 @@ func (s *session) planUpdate(ctx context.Context, svc *requestedService) (*workf
 			return nil, nil, err
 		}
 	}
+	if svc.template == l.service.template { // they differ in their inputs only: see comparing
+		own := *svc.template
+		svc.template = &own
+	}
 	current := l.current()
 	diff, err := workflow.Compare(l.service.template, svc.template, workflow.DiffOptions{
 		OldFiles: l.service.files, NewFiles: svc.files, Current: current, Eval: s.comparing(svc.service),

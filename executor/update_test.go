@@ -378,3 +378,28 @@ func TestWorkflowAfterFailedUpdate(t *testing.T) {
 		require.Empty(t, instances)
 	})
 }
+
+// Other inputs of the same template, stored or given again, change what uses them.
+func TestUpdateOfInputs(t *testing.T) {
+	t.Parallel()
+	for name, archive := range map[string]executor.Archive{"stored": nil, "given": template(t, updated)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			driver := &script{}
+			e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}, Workers: 1})
+			_, err := e.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, updated)})
+			require.NoError(t, err)
+			begun := len(driver.seen())
+			request := executor.Request{Deployment: "x", Archive: archive, Inputs: map[string]any{"size": 2}}
+			diff, _, err := e.PlanUpdate(t.Context(), request)
+			require.NoError(t, err)
+			require.NotNil(t, diff)
+			_, err = e.Update(t.Context(), request)
+			require.NoError(t, err)
+			require.Equal(t, []string{"top_0.delete", "changing_0.delete", "changing_0.create", "top_0.create"}, driver.seen()[begun:])
+			again, err := e.Update(t.Context(), request)
+			require.NoError(t, err)
+			require.Nil(t, again.Run)
+		})
+	}
+}
