@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	if err := s.prepareSettled(ctx, req.RerunLost || req.Clean); err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
 	}
+	if svc, err = s.requestedNow(ctx, req, svc); err != nil {
+		return nil, errs.Wrap(err, "deploy", req.Deployment)
+	}
 	plan, err := s.planDeploy(ctx, req, svc)
 	if err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
@@ -56,7 +60,8 @@ func (e *Engine) Deploy(ctx context.Context, req Request) (*Result, error) {
 	}
 	set := req.settings()
 	if record := s.live.record; req.Rollback {
-		set.rollback = &origin{record.Template, record.Entry, record.Inputs}
+		was := originOf(record)
+		set.rollback = &was
 	}
 	if err := s.adopt(ctx, req, svc); err != nil {
 		return nil, errs.Wrap(err, "deploy", req.Deployment)
@@ -121,6 +126,25 @@ type requestedService struct {
 	*service
 	blob  []byte // the archive to store; nil for a stored one
 	known bool   // the deployment is recorded
+	over  origin // what the request was laid over
+}
+
+// requestedNow is svc, which was loaded without the lease, or, where another engine
+// has changed the deployment before this one had it, what the request comes to now.
+func (s *session) requestedNow(ctx context.Context, req Request, svc *requestedService) (*requestedService, error) {
+	o := originOf(s.live.record)
+	if o.Template == svc.over.Template && o.Entry == svc.over.Entry && bytes.Equal(o.Inputs, svc.over.Inputs) {
+		return svc, nil
+	}
+	return s.eng.requestedDry(ctx, req)
+}
+
+// originOf is where a deployment's template comes from; record may be nil.
+func originOf(record *state.Deployment) origin {
+	if record == nil {
+		return origin{}
+	}
+	return origin{record.Template, record.Entry, record.Inputs}
 }
 
 // requestedDry loads what a request asks for without making or storing anything.
@@ -158,15 +182,15 @@ func (e *Engine) requestedDry(ctx context.Context, req Request) (*requestedServi
 	if err != nil {
 		return nil, err
 	}
-	return &requestedService{svc, p.blob, record != nil}, nil
+	return &requestedService{svc, p.blob, record != nil, originOf(record)}, nil
 }
 
 // requestedStored is the stored template, with other inputs where some are given.
 func (e *Engine) requestedStored(ctx context.Context, req Request, record *state.Deployment) (*requestedService, error) {
-	o := origin{record.Template, record.Entry, record.Inputs}
+	o := originOf(record)
 	if req.Inputs == nil {
 		svc, err := e.storedService(ctx, o, nil)
-		return &requestedService{svc, nil, true}, err
+		return &requestedService{svc, nil, true, o}, err
 	}
 	t, err := e.stored(ctx, o.Template, o.Entry)
 	if err != nil {
@@ -177,7 +201,7 @@ func (e *Engine) requestedStored(ctx context.Context, req Request, record *state
 		return nil, err
 	}
 	svc, err := e.newService(t, given)
-	return &requestedService{svc, nil, true}, err
+	return &requestedService{svc, nil, true, o}, err
 }
 
 // givenInputs are the inputs of the request, else the stored ones.

@@ -31,6 +31,10 @@ func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
 		return nil, errs.Wrap(err, "update", req.Deployment)
 	}
 	return e.known(ctx, req.Deployment, "update", Options{RerunLost: req.RerunLost}, func(s *session) (*Result, error) {
+		svc, err := s.requestedNow(ctx, req, svc)
+		if err != nil {
+			return nil, err
+		}
 		_, plan, err := s.planUpdate(ctx, svc)
 		if err != nil {
 			return nil, err

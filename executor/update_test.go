@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/csar"
 	"github.com/seed-a4fd30b5/orchestrator/executor"
@@ -377,6 +378,68 @@ func TestWorkflowAfterFailedUpdate(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, instances)
 	})
+}
+
+// meddled is a store where something happens in front of the first lease.
+type meddled struct {
+	state.Store
+	happens func()
+}
+
+func (m *meddled) AcquireLease(ctx context.Context, id, owner string, ttl time.Duration) (state.Lease, error) {
+	if f := m.happens; f != nil {
+		m.happens = nil
+		f()
+	}
+	return m.Store.AcquireLease(ctx, id, owner, ttl)
+}
+
+// What another engine does just before this one has the deployment is not undone:
+// what a request leaves out is what is stored then.
+func TestWhatIsStoredIsReadUnderTheLease(t *testing.T) {
+	t.Parallel()
+	next := strings.Replace(updated, "    gone: { type: Thing }\n", "    fresh: { type: Thing }\n", 1)
+	for name, c := range map[string]struct {
+		do   func(context.Context, *executor.Engine) (*executor.Result, error)
+		size string
+	}{
+		"deploy": {func(ctx context.Context, e *executor.Engine) (*executor.Result, error) {
+			return e.Deploy(ctx, executor.Request{Deployment: "x", Clean: true})
+		}, "2"},
+		"deploy an archive": {func(ctx context.Context, e *executor.Engine) (*executor.Result, error) {
+			return e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, next), Clean: true})
+		}, "2"},
+		"update": {func(ctx context.Context, e *executor.Engine) (*executor.Result, error) {
+			return e.Update(ctx, executor.Request{Deployment: "x", Inputs: map[string]any{"size": 3}})
+		}, "3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := &meddled{Store: newMemory(t)}
+			config := executor.Config{Store: store, Drivers: []executor.Driver{executor.Sync(&script{})}}
+			here := newEngine(t, config)
+			config.Store = store.Store
+			there := newEngine(t, config)
+			_, err := there.Deploy(t.Context(), executor.Request{Deployment: "x", Archive: template(t, updated)})
+			require.NoError(t, err)
+			store.happens = func() {
+				_, err := there.Update(t.Context(), executor.Request{Deployment: "x", Archive: template(t, next), Inputs: map[string]any{"size": 2}})
+				require.NoError(t, err)
+			}
+			_, err = c.do(t.Context(), here)
+			require.NoError(t, err)
+			info, err := here.Info(t.Context(), "x")
+			require.NoError(t, err)
+			var ids []string
+			for _, inst := range info.Instances {
+				ids = append(ids, inst.ID)
+				if inst.ID == "changing_0" {
+					require.JSONEq(t, c.size, string(inst.Properties["size"]))
+				}
+			}
+			require.Equal(t, []string{"alone_0", "changing_0", "fresh_0", "top_0", "top_0--changing_0--dependency.0"}, ids)
+		})
+	}
 }
 
 // Other inputs of the same template, stored or given again, change what uses them.
