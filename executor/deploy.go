@@ -27,7 +27,8 @@ import (
 // with it. A run that was cancelled is not rolled back.
 //
 // The Result is never nil when a run took place, even if it failed. Where
-// everything is started already, Result.Run is nil.
+// everything is started already, Result.Run is nil and the deployment keeps its
+// template, inputs and labels: Update takes over what else differs.
 //
 // The error has code Failed (and wraps an *OperationError for each operation
 // that failed), Canceled when ctx ended, InvalidArgument for a template or

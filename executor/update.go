@@ -18,7 +18,8 @@ import (
 // the operations of the old template and deployed by those of the new one; all
 // others keep their state and attributes.
 //
-// Where nothing differs, Result.Run is nil. The errors are those of Deploy,
+// Where no node differs, Result.Run is nil, and the rest of the template (outputs,
+// policies, workflows) and the labels are taken over all the same. The errors are those of Deploy,
 // NotFound for an unknown deployment, and FailedPrecondition where an earlier
 // update did not finish and this one would leave what that has not reached: see
 // Resume.

@@ -442,6 +442,48 @@ func TestWhatIsStoredIsReadUnderTheLease(t *testing.T) {
 	}
 }
 
+// Where all nodes are as they should be, Deploy has nothing to do, and what else a
+// template says is taken over by Update.
+func TestWhatConcernsNoNode(t *testing.T) {
+	t.Parallel()
+	driver := &script{}
+	e := newEngine(t, executor.Config{Drivers: []executor.Driver{executor.Sync(driver)}})
+	ctx := t.Context()
+	_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, updated)})
+	require.NoError(t, err)
+	begun := len(driver.seen())
+	request := executor.Request{Deployment: "x", Labels: map[string]string{"team": "blue"}, Archive: template(t, updated+`
+    more: { value: 7 }
+  policies:
+    - watch:
+        type: tosca.policies.Root
+        triggers:
+          alarm: { event: alarm, action: [ { inline: later } ] }
+  workflows: { later: { steps: { one: { target: alone, activities: [ { call_operation: Standard.create } ] } } } }
+`)}
+	for _, c := range []struct {
+		do      func(context.Context, executor.Request) (*executor.Result, error)
+		outputs int
+		labels  map[string]string
+	}{{e.Deploy, 1, nil}, {e.Update, 2, request.Labels}} {
+		result, err := c.do(ctx, request)
+		require.NoError(t, err)
+		require.Nil(t, result.Run)
+		outputs, err := e.Outputs(ctx, "x")
+		require.NoError(t, err)
+		require.Len(t, outputs, c.outputs)
+		info, err := e.Info(ctx, "x")
+		require.NoError(t, err)
+		require.Equal(t, c.labels, info.Deployment.Labels)
+		_, err = e.PlanNotify(ctx, "x", "alarm")
+		require.Equal(t, c.outputs == 2, err == nil, err)
+	}
+	require.Len(t, driver.seen(), begun)
+	_, err = e.Notify(ctx, "x", "alarm", executor.Options{})
+	require.NoError(t, err)
+	require.Len(t, driver.seen(), begun+1)
+}
+
 // Other inputs of the same template, stored or given again, change what uses them.
 func TestUpdateOfInputs(t *testing.T) {
 	t.Parallel()
