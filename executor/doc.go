@@ -84,8 +84,9 @@
 // nothing left running that no record knows of, that the order was kept and that
 // the state is that of a run without a crash. TestCrashAtEveryCommit,
 // TestCrashInChain, TestRollbackSurvivesCrash, TestCancelIsEndedAfterACrash,
-// TestLostOperations, TestUnansweredRecover, TestCancelThatIsNotObeyed and
-// TestPausedEngineIsFenced show the lines of the table one by one. A few dozen processes are killed by go test, the
+// TestLostOperations, TestUnansweredRecover, TestCancelThatIsNotObeyed,
+// TestNothingBeginsBesideWhatDidNotStop and TestPausedEngineIsFenced show the
+// lines of the table one by one. A few dozen processes are killed by go test, the
 // thousand by
 //
 //	go test ./executor -v -run 'TestKill$' -kills 1000 -timeout 60m

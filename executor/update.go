@@ -19,10 +19,10 @@ import (
 // others keep their state and attributes.
 //
 // Where no node differs, Result.Run is nil, and the rest of the template (outputs,
-// policies, workflows) and the labels are taken over all the same. The errors are those of Deploy,
-// NotFound for an unknown deployment, and FailedPrecondition where an earlier
-// update did not finish and this one would leave what that has not reached: see
-// Resume.
+// policies, workflows) and the labels are taken over all the same. The errors are
+// those of Deploy, NotFound for an unknown deployment, and FailedPrecondition where
+// an earlier update did not finish and this one would leave what that has not
+// reached: see Resume.
 func (e *Engine) Update(ctx context.Context, req Request) (*Result, error) {
 	if req.Archive == nil && req.Inputs == nil {
 		return nil, errs.New(errs.InvalidArgument, "update", req.Deployment, "give an archive or inputs")
