@@ -283,7 +283,7 @@ func (d *document) looksLikeDefinition(n *yamlx.Node) bool {
 			return false
 		}
 	}
-	return true
+	return len(d.called[n]) == 0 // definitions have no calls as keys
 }
 
 func (d *document) untypedInput(f yamlx.Field) {
