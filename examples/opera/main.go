@@ -70,6 +70,7 @@ var ofDeployment = regexp.MustCompile(`\b(deploy|undeploy|update|resume|notify|r
 // message is what is printed of an error.
 func message(err error) string {
 	text := ofDeployment.ReplaceAllString(err.Error(), "$1: ")
+	text = strings.ReplaceAll(text, "with RerunLost", "with --rerun-lost")
 	if strings.Contains(text, "the required input ") {
 		text += "; give a file with the inputs: --inputs/-i FILE"
 	}
