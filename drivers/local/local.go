@@ -138,16 +138,21 @@ func (r *runner) place(ctx context.Context, op *executor.Operation, job *script.
 		}
 		l = layout{dir}
 	}
-	lock, p, code, err := l.claim()
-	switch {
-	case err != nil:
-		return failed(err)
-	case p == running:
-		return l, nil, &earlier{r.await(ctx, l, op.Primary.Path, job.Redact)}, nil
-	case p != unbegun:
-		return l, nil, &earlier{l.status(p, code, op.Primary.Path, job.Redact)}, nil
+	for {
+		lock, p, code, err := l.claim()
+		switch {
+		case err != nil:
+			return failed(err)
+		case p == running:
+			if s := r.await(ctx, l, op.Primary.Path, job.Redact); s.State != executor.NotStarted {
+				return l, nil, &earlier{s}, nil
+			}
+		case p != unbegun:
+			return l, nil, &earlier{l.status(p, code, op.Primary.Path, job.Redact)}, nil
+		default:
+			return l, lock, nil, nil
+		}
 	}
-	return l, lock, nil, nil
 }
 
 // layout is the folder of one operation: the working directory and, beside it

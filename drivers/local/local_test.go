@@ -114,6 +114,9 @@ func TestNotStarted(t *testing.T) {
 			if c.change != nil {
 				c.change(op)
 			}
+			if c.config.WorkDir == "" {
+				c.config.WorkDir = t.TempDir()
+			}
 			s, err := local.New(c.config).Start(t.Context(), op)
 			require.NoError(t, err)
 			require.Equal(t, executor.Failed, s.State)

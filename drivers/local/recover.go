@@ -291,7 +291,8 @@ func (r *runner) Cancel(ctx context.Context, h executor.Handle) error {
 	return nil
 }
 
-// await waits for the end of a script that another process has started.
+// await waits for the end of a script that another process has started. It is
+// NotStarted where that process had the folder only and did not come to begin it.
 func (r *runner) await(ctx context.Context, l layout, subject string, redact *strings.Replacer) executor.Status {
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
@@ -300,6 +301,8 @@ func (r *runner) await(ctx context.Context, l layout, subject string, redact *st
 		switch {
 		case err != nil:
 			return executor.Status{State: executor.Failed, Err: err}
+		case p == unbegun:
+			return executor.Status{State: executor.NotStarted}
 		case p != running:
 			return l.status(p, code, subject, redact)
 		}

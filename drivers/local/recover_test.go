@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -168,6 +169,45 @@ func TestFoundAfterKill(t *testing.T) {
 		require.Equal(t, executor.Lost, s.State)
 		require.ErrorContains(t, s.Err, "ended without saying how")
 	})
+}
+
+// waited is a context that tells when somebody begins to wait for its end.
+type waited struct {
+	context.Context
+	once  sync.Once
+	waits chan struct{}
+}
+
+func (w *waited) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.waits) })
+	return w.Context.Done()
+}
+
+// Whoever waits for a script that another process was about to begin, and did
+// not, begins it.
+func TestBegunByTheNext(t *testing.T) {
+	t.Parallel()
+	lab.Require(t, "bash")
+	dir := t.TempDir()
+	d := local.New(local.Config{WorkDir: dir})
+	boot, err := filepath.Glob(filepath.Join(dir, "orchestrator-local-*", "boot-*"))
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(boot[0], "op-1.0"), 0o700))
+	lock, err := os.Create(filepath.Join(boot[0], "op-1.0", "lock"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+
+	ctx := &waited{Context: t.Context(), waits: make(chan struct{})}
+	outcome := make(chan executor.Status, 1)
+	go func() {
+		s, _ := d.Start(ctx, script(`echo "by=me" >> "$TOSCA_OUTPUTS"`))
+		outcome <- s
+	}()
+	<-ctx.waits
+	require.NoError(t, lock.Close())
+	s := <-outcome
+	require.NoError(t, s.Err)
+	require.Equal(t, map[string]any{"by": "me"}, s.Outputs)
 }
 
 func zombie(pid int) bool {
