@@ -13,7 +13,8 @@ func newRoot(io stdio) *cobra.Command {
 		Short: "Deploy TOSCA service templates",
 		Long: `opera deploys TOSCA service templates (YAML files or CSAR archives) with scripts
 and Ansible playbooks in them on this machine and on any host reachable through
-SSH, and keeps what it deployed under control afterwards.`,
+SSH, and as jobs of HPC clusters under Slurm, Torque and PBS. It keeps what it
+deployed under control afterwards.`,
 		Version:       versionOf(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
