@@ -52,6 +52,7 @@ type Server struct {
 	HostKey ssh.PublicKey
 
 	dir    string
+	ports  *Ports
 	cmd    *exec.Cmd
 	ended  chan struct{}
 	logged string
@@ -96,15 +97,13 @@ func StartSSHD(path, dir string, options SSHDOptions) (*Server, error) {
 	if err := s.Authorize(userKey); err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		err := s.start(path, options)
-		if err == nil {
-			break
-		}
-		// Between finding a free port and listening on it somebody else may take it.
-		if try == 4 || !strings.Contains(err.Error(), "already in use") {
-			return nil, err
-		}
+	if s.ports, err = ReservePorts(1); err != nil {
+		return nil, err
+	}
+	s.Port = s.ports.Numbers[0]
+	if err := s.start(path, options); err != nil {
+		s.ports.Close()
+		return nil, err
 	}
 	line := knownhosts.Line([]string{net.JoinHostPort(s.Address, strconv.Itoa(s.Port))}, s.HostKey)
 	if err := os.WriteFile(s.KnownHosts, []byte(line+"\n"), 0o600); err != nil {
@@ -134,14 +133,10 @@ func (s *Server) Log() string {
 func (s *Server) Close() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	<-s.ended
+	s.ports.Close()
 }
 
 func (s *Server) start(path string, options SSHDOptions) error {
-	port, err := freePort(s.Address)
-	if err != nil {
-		return err
-	}
-	s.Port = port
 	config := filepath.Join(s.dir, "sshd_config")
 	if err := os.WriteFile(config, []byte(s.config(options)), 0o600); err != nil {
 		return err
@@ -201,7 +196,7 @@ func (s *Server) config(options SSHDOptions) string {
 
 // await waits until the server greets, or has ended.
 func (s *Server) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
 		if s.greets() {
@@ -250,13 +245,4 @@ func WriteKey(path, passphrase string) (ssh.PublicKey, error) {
 		return nil, err
 	}
 	return ssh.NewPublicKey(public)
-}
-
-func freePort(address string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

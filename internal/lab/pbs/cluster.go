@@ -119,8 +119,9 @@ func (c *Cluster) stop() {
 			}
 		}
 	})
-	// The supervisors write their last word before the folder goes.
-	for range 100 {
+	// The supervisors write their last word before the folder goes, those too that
+	// have only just been started.
+	for range 3000 {
 		busy := false
 		_ = with(c.Dir, func(s *state) {
 			for _, j := range s.Jobs {

@@ -37,11 +37,11 @@ func mom(args []string) int {
 	var cmd *exec.Cmd
 	err := with(dir, func(s *state) {
 		j := s.find(id)
-		if j == nil || j.State != "R" || s.Closed {
+		if j == nil || j.State != "R" {
 			return
 		}
 		options = s.Options
-		if j.Deleted || j.Requeue { // before it has begun
+		if j.Deleted || j.Requeue || s.Closed { // before it has begun
 			finish(s, j, 0)
 		} else if cmd = launch(dir, j, options.Flavour); cmd != nil {
 			j.Process = cmd.Process.Pid

@@ -122,7 +122,7 @@ func ended(t *testing.T, c *pbs.Cluster, script string, options ...string) strin
 	require.Eventually(t, func() bool {
 		text := run(t, c, "", "qstat", "-x", "-f", id).out
 		return strings.Contains(text, "job_state = F") || strings.Contains(text, "<job_state>C<")
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	return id
 }
 

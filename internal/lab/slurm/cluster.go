@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 )
 
 // Options say what the cluster is made of. The zero value is good.
@@ -40,10 +42,11 @@ type Cluster struct {
 	// without it. Requests carry Token in the header X-SLURM-USER-TOKEN.
 	REST string
 
-	dir     string
-	options Options
-	ports   ports
-	dismiss func() // the guard; nil before it was started
+	dir      string
+	options  Options
+	ports    ports
+	reserved *lab.Ports // nil before they were found
+	dismiss  func()     // the guard; nil before it was started
 
 	mu      sync.Mutex
 	daemons map[string]*daemon
@@ -131,7 +134,7 @@ func (c *Cluster) StartController(ctx context.Context) error {
 	if err := c.spawn("slurmctld", []string{"slurmctld", "-D"}, ""); err != nil {
 		return err
 	}
-	return c.await(ctx, "slurmctld", 30*time.Second, func() bool {
+	return c.await(ctx, "slurmctld", time.Minute, func() bool {
 		_, err := c.Command(ctx, "scontrol", "ping")
 		return err == nil
 	})
@@ -194,13 +197,13 @@ func (c *Cluster) awaitNodes(ctx context.Context) error {
 
 // Stop cancels all jobs and ends the daemons.
 func (c *Cluster) Stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if c.running("slurmctld") {
 		_ = c.Continue()
 		if out, err := c.Command(ctx, "squeue", "-h", "-t", "PD,R,S,CF", "-o", "%A"); err == nil && out != "" {
 			_, _ = c.Command(ctx, "scancel", append([]string{"-f"}, strings.Fields(out)...)...)
-			_ = c.await(ctx, "the end of the jobs", 5*time.Second, func() bool {
+			_ = c.await(ctx, "the end of the jobs", 30*time.Second, func() bool {
 				out, err := c.Command(ctx, "squeue", "-h", "-t", "R,CG,S")
 				return err != nil || out == ""
 			})
@@ -208,7 +211,7 @@ func (c *Cluster) Stop() {
 	}
 	c.end("slurmrestd", 5*time.Second)
 	for i := range c.options.Nodes {
-		c.end("slurmd-n"+strconv.Itoa(i+1), 5*time.Second)
+		c.end("slurmd-n"+strconv.Itoa(i+1), 30*time.Second)
 	}
 	c.end("slurmctld", 10*time.Second)
 	c.end("slurmdbd", 10*time.Second)
@@ -217,5 +220,8 @@ func (c *Cluster) Stop() {
 	if c.dismiss != nil {
 		c.dismiss()
 		c.dismiss = nil
+	}
+	if c.reserved != nil {
+		c.reserved.Close()
 	}
 }

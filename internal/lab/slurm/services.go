@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
 )
 
 // prepare makes folders, keys and configuration, and chooses the ports.
@@ -39,10 +41,11 @@ func (c *Cluster) prepare(context.Context) error {
 	if err := c.key("etc/jwt.key", "slurm", 32); err != nil {
 		return err
 	}
-	free, err := freePorts(4 + c.options.Nodes)
-	if err != nil {
+	var err error
+	if c.reserved, err = lab.ReservePorts(4 + c.options.Nodes); err != nil {
 		return err
 	}
+	free := c.reserved.Numbers
 	c.ports = ports{controller: free[0], accounting: free[1], database: free[2], rest: free[3], nodes: free[4:]}
 	return c.configure(0)
 }
@@ -79,20 +82,6 @@ func (c *Cluster) key(path, owner string, size int) error {
 		return err
 	}
 	return c.own(path, owner)
-}
-
-// freePorts finds ports that nobody listens on now.
-func freePorts(n int) ([]int, error) {
-	found := make([]int, n)
-	for i := range found {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		found[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return found, nil
 }
 
 func hostname() (string, error) {
@@ -169,10 +158,7 @@ func (c *Cluster) startMunge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.await(ctx, "munged", 10*time.Second, func() bool {
-		_, err := os.Stat(path("munge-run/sock"))
-		return err == nil
-	})
+	return c.await(ctx, "munged", time.Minute, answers("unix", path("munge-run/sock")))
 }
 
 // startDatabase starts MariaDB with its own data. Nothing in it needs to last.
@@ -271,13 +257,18 @@ func (c *Cluster) startREST(ctx context.Context) error {
 		return err
 	}
 	c.REST = "http://" + address
-	return c.await(ctx, "slurmrestd", 20*time.Second, func() bool {
-		conn, err := net.Dial("tcp", address)
+	return c.await(ctx, "slurmrestd", time.Minute, answers("tcp", address))
+}
+
+// answers returns what tells that somebody listens.
+func answers(network, address string) func() bool {
+	return func() bool {
+		conn, err := net.Dial(network, address)
 		if err != nil {
 			return false
 		}
 		return conn.Close() == nil
-	})
+	}
 }
 
 // missing returns what the cluster needs and the machine does not have.

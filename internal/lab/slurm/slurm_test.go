@@ -33,7 +33,7 @@ func TestCluster(t *testing.T) {
 	printed, err := os.ReadFile(dir + "/out")
 	require.NoError(t, err)
 	require.Regexp(t, `^on n[1-3]\n$`, string(printed))
-	require.NoError(t, c.await(t.Context(), "accounting", 10*time.Second, func() bool {
+	require.NoError(t, c.await(t.Context(), "accounting", time.Minute, func() bool {
 		out, err := c.Command(t.Context(), "sacct", "-nXP", "-j", id, "-o", "State,ExitCode")
 		return err == nil && strings.TrimSpace(out) == "COMPLETED|0:0"
 	}))
@@ -65,7 +65,9 @@ func runKilled(dir string) int {
 		_, err = c.Command(context.Background(), "sbatch", "-D", dir, "-o", "/dev/null", "--wrap", "sleep 600")
 	}
 	if err == nil {
-		err = c.await(context.Background(), "the job", 20*time.Second, func() bool { return len(c.processesOn("n1")) > 1 })
+		err = c.await(context.Background(), "the job", time.Minute, func() bool {
+			return slices.ContainsFunc(c.processesOn("n1"), func(pid int) bool { return command(pid) == "sleep" })
+		})
 	}
 	fmt.Println(err)
 	select {}
@@ -102,7 +104,7 @@ func TestKilled(t *testing.T) {
 		}
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err)
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 }
 
 // processesIn returns the commands of the processes of the cluster in a folder:
