@@ -695,19 +695,20 @@ func TestKillPostgres(t *testing.T) {
 // schemas counts the schemas of the tests' PostgreSQL.
 var schemas atomic.Int64
 
-// killAtRandom kills at random; where sets the store.
+// killAtRandom kills at random; where sets the store. With -short it is half of
+// the deployments: each has a process for every stage, slow with the race detector.
 func killAtRandom(t *testing.T, where func(*killed)) {
-	want := *kills
+	want, workers := *kills, 4
 	if want == 0 {
 		want = 20
 		if testing.Short() {
-			want = 6
+			want, workers = 3, 2
 		}
 	}
 	var done, deployments atomic.Int64
 	random := func(string) { done.Add(1) }
 	t.Run("seeds", func(t *testing.T) {
-		for worker := range 4 {
+		for worker := range workers {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
 				for seed := uint64(100 + worker); done.Load() < int64(want); seed += 4 {

@@ -50,14 +50,27 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// sequential skips a test with -short, as with the race detector: it is many runs
+// of Ansible, one after the other, through the code that TestBlueprints runs too.
+func sequential(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("what runs at once is in TestBlueprints")
+	}
+}
+
 // TestBlueprints deploys every blueprint written in xOpera's style with the
-// real Ansible, compares the outputs, and undeploys it.
+// real Ansible, compares the outputs, and undeploys it. With -short it is the
+// one whose operations must run at once.
 func TestBlueprints(t *testing.T) {
 	t.Parallel()
 	lab.Require(t, "ansible-playbook")
 	expected, err := filepath.Glob(blueprints + "/*/expected-outputs.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, expected)
+	if testing.Short() {
+		expected = []string{blueprints + "/concurrency/expected-outputs.yaml"}
+	}
 	for _, expected := range expected {
 		blueprint := filepath.Dir(expected)
 		t.Run(filepath.Base(blueprint), func(t *testing.T) {
@@ -78,6 +91,7 @@ func TestBlueprints(t *testing.T) {
 
 // TestNotify fires the triggers of a policy, with and without a notification.
 func TestNotify(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	lab.Require(t, "ansible-playbook")
 	blueprint, dir := blueprints+"/policy_triggers", t.TempDir()
@@ -94,6 +108,7 @@ func TestNotify(t *testing.T) {
 
 // TestCompare tells and applies the difference of two versions of a blueprint.
 func TestCompare(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	lab.Require(t, "ansible-playbook")
 	blueprint, dir := blueprints+"/compare", t.TempDir()
@@ -113,6 +128,7 @@ func TestCompare(t *testing.T) {
 
 // TestFailingPlaybook shows the failed task with the module's own words.
 func TestFailingPlaybook(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	lab.Require(t, "ansible-playbook")
 	blueprint, dir := blueprints+"/failing", t.TempDir()
@@ -129,6 +145,7 @@ func TestFailingPlaybook(t *testing.T) {
 
 // TestValidatePlaybooks has Ansible check the syntax of playbooks.
 func TestValidatePlaybooks(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	lab.Require(t, "ansible-playbook")
 	succeed(t, "validate", "-e", blueprints+"/hello/service.yaml", "-i", blueprints+"/hello/inputs.yaml")

@@ -33,11 +33,21 @@ func (s stopping) Run() int {
 	return s.M.Run()
 }
 
-// TestScript runs the command lines in testdata/script, each in a folder of its own.
+// TestScript runs the command lines in testdata/script, each in a folder of its
+// own. With -short, as with the race detector, it is those in which commands run
+// beside each other, are cancelled or end by a signal: in the others each command
+// is a process that does one thing after the other.
 func TestScript(t *testing.T) {
 	t.Parallel()
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	if testing.Short() {
+		scripts = []string{"testdata/script/control.txtar", "testdata/script/events.txtar", "testdata/script/failure.txtar",
+			"testdata/script/lifecycle.txtar", "testdata/script/lost.txtar", "testdata/script/run.txtar"}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Files: scripts,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
 			return nil
