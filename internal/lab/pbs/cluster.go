@@ -44,6 +44,10 @@ type Options struct {
 // environment is the variable that names the cluster's folder to the commands.
 const environment = "LAB_PBS"
 
+// programVariable is the variable that names a program to be the commands in the place
+// of the test's own binary, which starts slowly with the race detector.
+const programVariable = "LAB_PBS_PROGRAM"
+
 // Cluster is a running imitation.
 type Cluster struct {
 	// Dir is its folder; Bin, within, holds the commands.
@@ -55,13 +59,16 @@ func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
 	c := &Cluster{Dir: dir, Bin: filepath.Join(dir, "bin")}
-	self, err := os.Executable()
+	program, err := os.Getenv(programVariable), error(nil)
+	if program == "" {
+		program, err = os.Executable()
+	}
 	if err == nil {
 		err = os.Mkdir(c.Bin, 0o755)
 	}
 	for name := range commands {
 		if err == nil {
-			err = os.Symlink(self, filepath.Join(c.Bin, name))
+			err = os.Symlink(program, filepath.Join(c.Bin, name))
 		}
 	}
 	if err != nil {

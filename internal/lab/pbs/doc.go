@@ -13,4 +13,8 @@
 //		pbs.Main()
 //		os.Exit(m.Run())
 //	}
+//
+// Where many of them make the tests slow, as with the race detector, the variable
+// LAB_PBS_PROGRAM names a program that is the commands instead: the one in the
+// folder command.
 package pbs
