@@ -398,7 +398,7 @@ func TestAsyncStatusAfterPolledTask(t *testing.T) {
       until: job.stdout.find("COMPLETED") != -1
       retries: 2
       delay: 1
-      async: 30
+      async: 300
       poll: 1
     - name: Ask for its result
       async_status: {jid: "{{ job.ansible_job_id }}"}
@@ -460,7 +460,7 @@ func requireGone(t *testing.T, pid string) {
 	require.Eventually(t, func() bool {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
 		return err != nil || strings.Contains(string(stat), ") Z ")
-	}, 10*time.Second, 5*time.Millisecond, "process %s still runs", pid)
+	}, 2*time.Minute, 5*time.Millisecond, "process %s still runs", pid)
 }
 
 func TestUnreachableHostIsWorthARetry(t *testing.T) {

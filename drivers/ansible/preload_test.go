@@ -185,7 +185,7 @@ func TestFallsBack(t *testing.T) {
 func TestFallsBackWhenPythonHasNoAnsible(t *testing.T) {
 	t.Parallel()
 	python := filepath.Join(t.TempDir(), "python")
-	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho 'no such thing here' >&2\nexit 3\n"), 0o755))
+	lab.WriteProgram(t, python, "#!/bin/sh\necho 'no such thing here' >&2\nexit 3\n")
 	d, log := loggedDriver(t, ansible.Config{Python: python})
 	got, err := d.Run(t.Context(), operation(files("p.yml", playbook("    - set_stats: {data: {a: b}}\n")), "p.yml"))
 	require.NoError(t, err)

@@ -61,7 +61,7 @@ func TestJobsByPlaybooks(t *testing.T) {
 			require.Contains(t, cluster.going, cluster.state(t, endless))
 
 			undeploy()
-			require.Eventually(t, func() bool { return cluster.state(t, endless) != cluster.closing }, time.Minute, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return cluster.state(t, endless) != cluster.closing }, 2*time.Minute, 100*time.Millisecond)
 			require.Equal(t, cluster.cancelled, cluster.state(t, endless))
 			require.Equal(t, cluster.ended, cluster.state(t, count))
 		})

@@ -106,7 +106,7 @@ type jobBench struct {
 }
 
 // jobPatience is how long the real managers may take for what they do at once.
-const jobPatience = time.Minute
+const jobPatience = 3 * time.Minute
 
 func shell(text string) string { return "#!/bin/sh\n" + text + "\n" }
 

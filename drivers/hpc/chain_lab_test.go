@@ -71,7 +71,7 @@ func deployChain(ctx context.Context, t *testing.T, b *bench, then func()) (queu
 	require.Eventually(t, func() bool {
 		queue, err = cluster.Command(t.Context(), "squeue", "-h", "-r", "-o", "%j %T %E")
 		return err == nil && strings.Count(queue, "PENDING") == 3 && strings.Contains(queue, "RUNNING")
-	}, 30*time.Second, 100*time.Millisecond, "%s", b.log)
+	}, 2*time.Minute, 100*time.Millisecond, "%s", b.log)
 	then()
 	return queue, <-done
 }

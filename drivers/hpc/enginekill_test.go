@@ -63,7 +63,7 @@ topology_template:
 
 // run deploys, or goes on where an earlier process stopped.
 func (c engineCase) run(ctx context.Context) (err error) {
-	store, err := bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: 10 * time.Second})
+	store, err := bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: time.Minute})
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func TestKilledEngine(t *testing.T) {
 		require.Eventually(t, func() bool { // the accounting lags behind
 			jobs = jobsIn(t, cluster, c.Dir)
 			return len(jobs) >= 3
-		}, 30*time.Second, 200*time.Millisecond)
+		}, 2*time.Minute, 200*time.Millisecond)
 		require.Len(t, jobs, 3)
 		for tag, n := range jobs {
 			twice += n - 1

@@ -31,7 +31,7 @@ func TestFollowed(t *testing.T) {
 	require.Eventually(t, func() bool {
 		all, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
 		return err == nil && len(all) == 1 && all[0].Detail == "job 101 is running on n1, n2"
-	}, 10*time.Second, 5*time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 	const waited = "submitted job 101 to localhost\njob 101 is queued: Priority\n"
 	require.Equal(t, waited+"one\n", log.String())
 	require.NoError(t, os.WriteFile(out, []byte("one\ntwo"), 0o600))
@@ -57,7 +57,7 @@ func TestFollowedAnew(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
 		return err == nil && strings.Contains(log.String(), "the first run\n")
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	require.NoError(t, os.WriteFile(out, []byte("again\n"), 0o600))
 	f.set(func(j *hpc.Job) { j.State = hpc.Completed })
 	require.Equal(t, executor.Succeeded, await(t, f.Driver, s).State)
@@ -100,7 +100,7 @@ func TestMaxLog(t *testing.T) {
 			require.Eventually(t, func() bool {
 				_, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
 				return err == nil && (c.running == nil || strings.Contains(log.String(), "aaaa\n"))
-			}, 10*time.Second, time.Millisecond)
+			}, 2*time.Minute, time.Millisecond)
 			write(c.ended)
 			f.set(func(j *hpc.Job) {
 				j.State = hpc.Completed

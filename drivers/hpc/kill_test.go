@@ -137,6 +137,6 @@ func await(t *testing.T, d *hpc.Driver, s executor.Status) executor.Status {
 			}
 		}
 		return s.State != executor.Running
-	}, 90*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 	return s
 }

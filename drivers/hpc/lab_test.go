@@ -262,7 +262,7 @@ func TestTaskIsForgotten(t *testing.T) {
 	defer func() { require.NoError(t, cluster.StartAccounting(context.WithoutCancel(t.Context()))) }()
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 	require.Eventually(t, func() bool {
 		out, err := cluster.Command(t.Context(), "squeue", "-h", "-a", "-t", "all", "-n", "simulation_0", "-o", "%K %T")
 		return err == nil && !strings.Contains(out, "1 ") && strings.Contains(out, "2 RUNNING")
@@ -280,7 +280,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(ctx) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 	cancel()
 	require.Error(t, <-ended)
 	out, err := cluster.Command(t.Context(), "squeue", "-h", "-t", "R,PD", "-n", "simulation_0", "-o", "%i %T")
@@ -288,16 +288,28 @@ func TestCancel(t *testing.T) {
 	require.Empty(t, out)
 }
 
+// endJob ends the job that waits for it, and waits until it has left its exit code.
+func (b *bench) endJob(t *testing.T) {
+	t.Helper()
+	work := b.inputs["work"].(string)
+	require.NoError(t, os.WriteFile(filepath.Join(work, "go"), nil, 0o600))
+	require.Eventually(t, func() bool {
+		left, err := filepath.Glob(filepath.Join(work, "d1", "*", "job.exit"))
+		return err == nil && len(left) == 1
+	}, 2*time.Minute, 50*time.Millisecond)
+}
+
 // A controller that is away while a job runs fails nothing.
 func TestControllerAway(t *testing.T) {
 	cluster := labslurm.Shared(t)
 	b := newBench(t, service(here, `
-        script: "echo begun; sleep 4"`), nil, hpc.Config{})
+        script: 'echo begun; until [ -e "$1/go" ]; do sleep 0.1; done'
+        arguments: [ { get_input: work } ]`), nil, hpc.Config{})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 	cluster.StopController()
-	<-time.After(5 * time.Second) // the job ends meanwhile
+	b.endJob(t)
 	require.NoError(t, cluster.StartController(t.Context()))
 	require.NoError(t, <-ended)
 	require.Equal(t, "completed", b.outputs(t)["state"])
@@ -307,12 +319,14 @@ func TestControllerAway(t *testing.T) {
 func TestControllerHangs(t *testing.T) {
 	cluster := labslurm.Shared(t)
 	b := newBench(t, service(here, `
-        script: "echo begun; sleep 2"`), nil, hpc.Config{Timeout: time.Second})
+        script: 'echo begun; until [ -e "$1/go" ]; do sleep 0.1; done'
+        arguments: [ { get_input: work } ]`), nil, hpc.Config{Timeout: time.Second})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 	require.NoError(t, cluster.HangController())
-	<-time.After(3 * time.Second) // the job ends meanwhile
+	b.endJob(t)
+	<-time.After(3 * time.Second) // for whoever takes it for ended
 	select {
 	case err := <-ended:
 		t.Errorf("it ended without the controller: %v", err)
@@ -337,12 +351,12 @@ func TestNodeIsLost(t *testing.T) {
         node_list: [ n2 ]`), nil, hpc.Config{})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 60*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 	require.NoError(t, cluster.KillNode("n2"))
 	require.Eventually(t, func() bool {
 		out, err := cluster.Command(t.Context(), "sacct", "-nXP", "-S", "now-1hour", "--name", "simulation_0", "-o", "State")
 		return err == nil && strings.Contains(out, "NODE_FAIL")
-	}, 90*time.Second, time.Second)
+	}, 2*time.Minute, time.Second)
 	require.NoError(t, cluster.StartNode(t.Context(), "n2"))
 	require.NoError(t, <-ended)
 	require.Equal(t, "completed", b.outputs(t)["state"])

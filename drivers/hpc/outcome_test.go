@@ -108,7 +108,7 @@ func TestImpossible(t *testing.T) {
 				all, err := f.Poll(t.Context(), []executor.Handle{s.Handle})
 				require.NoError(t, err)
 				return len(all) == 1 && all[0].State == executor.Running && strings.Contains(all[0].Detail, "it can never start")
-			}, 10*time.Second, time.Millisecond)
+			}, 2*time.Minute, time.Millisecond)
 		} else {
 			s = await(t, f.Driver, s)
 			require.Equal(t, executor.Failed, s.State)
@@ -187,7 +187,7 @@ func TestForgottenTasks(t *testing.T) {
 					all, err = f.Poll(t.Context(), []executor.Handle{s.Handle})
 					require.NoError(t, err)
 					return len(all) == 1
-				}, 10*time.Second, time.Millisecond)
+				}, 2*time.Minute, time.Millisecond)
 				return all[0]
 			}
 			if c.seen != nil {

@@ -2,6 +2,8 @@ package hpc_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,11 +101,14 @@ func TestShellDial(t *testing.T) {
 		return l
 	}
 	eachShell(t, nil, func(t *testing.T, shell hpc.Shell) {
-		for _, l := range []net.Listener{listen("tcp", "127.0.0.1:0"), listen("unix", t.TempDir()+"/socket")} {
+		ports, err := lab.ReservePorts(1) // nobody else listens on it later
+		require.NoError(t, err)
+		defer ports.Close()
+		for _, l := range []net.Listener{listen("tcp", fmt.Sprintf("127.0.0.1:%d", ports.Numbers[0])), listen("unix", t.TempDir()+"/socket")} {
 			conn, err := shell.Dial(t.Context(), l.Addr().Network(), l.Addr().String())
 			require.NoError(t, err)
 			said := make([]byte, 5)
-			_, err = conn.Read(said)
+			_, err = io.ReadFull(conn, said)
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(said))
 			require.NoError(t, conn.Close())
@@ -113,7 +118,7 @@ func TestShellDial(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := shell.Dial(ctx, "tcp", "127.0.0.1:1")
+		_, err = shell.Dial(ctx, "tcp", "127.0.0.1:1")
 		require.Error(t, err)
 	})
 }

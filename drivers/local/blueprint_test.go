@@ -23,7 +23,7 @@ func TestBlueprint(t *testing.T) {
 	defer archive.Close()
 	temporary := t.TempDir()
 	engine, err := executor.New(executor.Config{Store: memory.New(memory.Config{}),
-		Drivers: []executor.Driver{local.New(local.Config{Env: map[string]string{"TMPDIR": temporary}})}})
+		Drivers: []executor.Driver{local.New(local.Config{WorkDir: t.TempDir(), Env: map[string]string{"TMPDIR": temporary}})}})
 	require.NoError(t, err)
 	defer engine.Close()
 	_, err = engine.Deploy(t.Context(), executor.Request{Deployment: "report", Archive: archive})

@@ -12,7 +12,12 @@ import (
 
 // An operation as the engine hands it to the driver.
 func Example() {
-	driver := local.New(local.Config{})
+	work, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(work)
+	driver := local.New(local.Config{WorkDir: work})
 	op := &executor.Operation{
 		ID: "web-create", Interface: "Standard", Name: "create", Attempt: 1,
 		Files: fstest.MapFS{"scripts/create.sh": {Data: []byte(`#!/bin/sh

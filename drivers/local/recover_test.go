@@ -59,7 +59,7 @@ func runChild(dir string) {
 // await waits for what must happen soon.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for tick := time.NewTicker(5 * time.Millisecond); !done(); <-tick.C {
 		require.True(t, time.Now().Before(deadline), "still waiting for %s", what)
 	}

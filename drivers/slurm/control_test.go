@@ -3,7 +3,6 @@ package slurm_test
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +23,7 @@ func TestRefused(t *testing.T) {
 		require.Equal(t, errs.InvalidArgument, errs.CodeOf(err), "%s: %v", name, err)
 	}
 	id := submit(t, m, &hpc.JobSpec{Script: "true", WorkDir: filepath.Join(dir, "missing"), Stdout: "/nonexistent/out"})
-	job := await(t, m, id, time.Minute, ended)
+	job := await(t, m, id, ended)
 	require.Equal(t, hpc.NodeFailure, job.Cause, "it could not be launched")
 }
 
@@ -33,9 +32,9 @@ func TestFindListAndCluster(t *testing.T) {
 	m, dir := real(t)
 	tag := "op-" + filepath.Base(dir)
 	first := submit(t, m, &hpc.JobSpec{Script: "true", WorkDir: dir, Tag: tag})
-	second := submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir, Tag: tag, Name: "a|b 'c'", NodeList: []string{"n2"}})
+	second := submit(t, m, &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, Tag: tag, Name: "a|b 'c'", NodeList: []string{"n2"}})
 	other := submit(t, m, &hpc.JobSpec{Script: "true", WorkDir: dir, Tag: tag + "x", Hold: true})
-	await(t, m, second, time.Minute, is(hpc.Running))
+	await(t, m, second, is(hpc.Running))
 	found, err := m.Find(t.Context(), tag)
 	require.NoError(t, err)
 	require.Equal(t, []string{first, second}, found)

@@ -37,8 +37,12 @@ func submit(t testing.TB, m hpc.Manager, spec *hpc.JobSpec) string {
 	return id
 }
 
+// patience is how long the real Slurm may take, on a machine that is busy with
+// other tests too.
+const patience = 3 * time.Minute
+
 // await asks after a job until a condition holds.
-func await(t testing.TB, m hpc.Manager, id string, patience time.Duration, holds func(*hpc.Job) bool) *hpc.Job {
+func await(t testing.TB, m hpc.Manager, id string, holds func(*hpc.Job) bool) *hpc.Job {
 	t.Helper()
 	var last *hpc.Job
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
@@ -88,7 +92,7 @@ func TestOutcomes(t *testing.T) {
 			require.NoError(t, os.Mkdir(spec.WorkDir, 0o755))
 			spec.Tag = "tag-" + filepath.Base(t.TempDir())
 			id := submit(t, m, &spec)
-			job := await(t, m, id, time.Minute, ended)
+			job := await(t, m, id, ended)
 			require.Equal(t, id, job.ID)
 			require.Equal(t, c.want.State, job.State)
 			require.Equal(t, c.want.Cause, job.Cause)
@@ -100,7 +104,7 @@ func TestOutcomes(t *testing.T) {
 			require.Equal(t, "batch", job.Queue)
 			require.NotEmpty(t, job.Nodes)
 			require.Equal(t, -1, job.Index)
-			require.WithinDuration(t, time.Now(), job.Ended, time.Minute)
+			require.WithinDuration(t, time.Now(), job.Ended, 10*time.Minute)
 			printed, err := os.ReadFile(filepath.Join(spec.WorkDir, "stdout"))
 			require.NoError(t, err)
 			require.Equal(t, c.text, string(printed))

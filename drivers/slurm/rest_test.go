@@ -59,9 +59,9 @@ func TestRESTWithCommands(t *testing.T) {
 	commands, _ := real(t)
 	m, dir := restOf(t, commands)
 	id := submit(t, m, &hpc.JobSpec{Script: "true", WorkDir: dir, NodeList: []string{"n1"}, Hold: true})
-	await(t, m, id, 20*time.Second, is(hpc.Held))
+	await(t, m, id, is(hpc.Held))
 	require.NoError(t, m.Release(t.Context(), id))
-	require.Equal(t, hpc.Completed, await(t, m, id, time.Minute, ended).State)
+	require.Equal(t, hpc.Completed, await(t, m, id, ended).State)
 
 	want, err := commands.Queues(t.Context())
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ func forgotten(t *testing.T, cluster *lab.Cluster, id string) {
 	require.Eventually(t, func() bool {
 		_, err := cluster.Command(t.Context(), "scontrol", "show", "job", id)
 		return err != nil
-	}, 2*time.Minute, 500*time.Millisecond)
+	}, 4*time.Minute, 500*time.Millisecond)
 }
 
 func TestControllerHangs(t *testing.T) {
@@ -46,13 +46,11 @@ func TestControllerHangs(t *testing.T) {
 	require.NoError(t, err)
 	id := submit(t, managerOf(t, cluster), &hpc.JobSpec{Script: "true", WorkDir: t.TempDir()})
 	require.NoError(t, cluster.HangController())
-	begun := time.Now()
 	_, err = m.Jobs(t.Context(), []string{id})
-	took := time.Since(begun)
 	require.NoError(t, cluster.Continue())
 	require.True(t, executor.Retryable(err), "%v", err)
-	require.Less(t, took, 5*time.Second)
-	require.Equal(t, hpc.Completed, await(t, managerOf(t, cluster), id, time.Minute, ended).State)
+	require.ErrorContains(t, err, "no answer in 1s")
+	require.Equal(t, hpc.Completed, await(t, managerOf(t, cluster), id, ended).State)
 }
 
 // A database that is down fails nothing.
@@ -74,12 +72,12 @@ func TestWithoutAccounting(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
-	cluster, err := lab.Start(t.Context(), dir, lab.Options{Nodes: 1, NoAccounting: true, NoREST: true, MinJobAge: 3})
+	cluster, err := lab.Start(t.Context(), dir, lab.Options{Nodes: 1, NoAccounting: true, NoREST: true, MinJobAge: 20})
 	require.NoError(t, err)
 	defer cluster.Stop()
 	m := managerOf(t, cluster)
 	id := submit(t, m, &hpc.JobSpec{Script: "exit 3", WorkDir: t.TempDir(), Tag: "tag"})
-	job := await(t, m, id, time.Minute, ended)
+	job := await(t, m, id, ended)
 	require.Equal(t, [2]any{hpc.ExitCode, 3}, [2]any{job.Cause, job.ExitCode}, "the queue knows for a while")
 	found, err := m.Find(t.Context(), "tag")
 	require.NoError(t, err)
@@ -95,20 +93,20 @@ func TestWithoutAccounting(t *testing.T) {
 func TestPreempted(t *testing.T) {
 	m, dir := real(t)
 	whole := func(queue string, requeue bool) *hpc.JobSpec {
-		return &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir, Queue: queue, Requeue: requeue, NodeList: []string{"n3"}, Exclusive: true}
+		return &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, Queue: queue, Requeue: requeue, NodeList: []string{"n3"}, Exclusive: true}
 	}
 	low := submit(t, m, whole("low", false))
-	await(t, m, low, 30*time.Second, is(hpc.Running))
+	await(t, m, low, is(hpc.Running))
 	high := submit(t, m, whole("batch", false))
-	job := await(t, m, low, time.Minute, ended)
+	job := await(t, m, low, ended)
 	require.Equal(t, hpc.Failed, job.State, "%+v", job)
 	require.Equal(t, hpc.Preempted, job.Cause)
 	require.NoError(t, m.Cancel(t.Context(), high))
 
 	low = submit(t, m, whole("low", true))
-	await(t, m, low, time.Minute, is(hpc.Running))
+	await(t, m, low, is(hpc.Running))
 	high = submit(t, m, whole("batch", false))
-	job = await(t, m, low, time.Minute, func(j *hpc.Job) bool { return j.State == hpc.Queued && j.Requeues == 1 })
+	job = await(t, m, low, func(j *hpc.Job) bool { return j.State == hpc.Queued && j.Requeues == 1 })
 	require.Empty(t, job.Cause)
 	require.NoError(t, m.Cancel(t.Context(), high, low))
 }
@@ -118,9 +116,9 @@ func TestNodeIsLost(t *testing.T) {
 	cluster := lab.Shared(t)
 	m, dir := real(t)
 	id := submit(t, m, &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, NodeList: []string{"n2"}})
-	await(t, m, id, 30*time.Second, is(hpc.Running))
+	await(t, m, id, is(hpc.Running))
 	require.NoError(t, cluster.KillNode("n2"))
-	job := await(t, m, id, 2*time.Minute, ended)
+	job := await(t, m, id, ended)
 	require.Equal(t, hpc.NodeFailure, job.Cause)
 	require.Equal(t, "NODE_FAIL", job.Raw)
 	nodes, err := m.Nodes(t.Context())
@@ -139,7 +137,7 @@ func TestHeterogeneous(t *testing.T) {
 	dir = filepath.Join(dir, "a%j %%x")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	id := submit(t, m, &hpc.JobSpec{Script: "#!/bin/sh\n#SBATCH -n1\n#SBATCH hetjob\n#SBATCH -n2\necho parts; exit 4", WorkDir: dir})
-	require.Equal(t, 4, await(t, m, id, time.Minute, ended).ExitCode)
+	require.Equal(t, 4, await(t, m, id, ended).ExitCode)
 	printed, err := os.ReadFile(filepath.Join(dir, "stdout"))
 	require.NoError(t, err)
 	require.Equal(t, "parts\n", string(printed))
@@ -171,15 +169,15 @@ func TestOverSSH(t *testing.T) {
 		require.Equal(t, "slurm", m.Name())
 		dir := t.TempDir()
 		id := submit(t, m, &hpc.JobSpec{Name: "it's", Tag: "ssh", Command: []string{"sh", "-c", `echo "$1"; exit 5`, "sh", "a 'b' $c"}, WorkDir: dir})
-		job := await(t, m, id, time.Minute, ended)
+		job := await(t, m, id, ended)
 		require.Equal(t, 5, job.ExitCode, name)
 		require.Equal(t, "it's", job.Name)
 		printed, err := os.ReadFile(dir + "/stdout")
 		require.NoError(t, err)
 		require.Equal(t, "a 'b' $c\n", string(printed))
-		id = submit(t, m, &hpc.JobSpec{Script: "exec sleep 60", WorkDir: dir, Array: &hpc.Array{Indexes: "1-2"}})
+		id = submit(t, m, &hpc.JobSpec{Script: "exec sleep 600", WorkDir: dir, Array: &hpc.Array{Indexes: "1-2"}})
 		require.NoError(t, m.Cancel(t.Context(), id))
-		require.Equal(t, hpc.Canceled, await(t, m, id, time.Minute, ended).State)
+		require.Equal(t, hpc.Canceled, await(t, m, id, ended).State)
 	}
 }
 

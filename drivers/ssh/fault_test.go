@@ -106,7 +106,7 @@ func (b *bench) await(name string) string {
 		data, _ := os.ReadFile(filepath.Join(b.dir, name))
 		text = string(data)
 		return strings.HasSuffix(text, "\n")
-	}, 30*time.Second, 5*time.Millisecond, "the file %s", name)
+	}, 2*time.Minute, 5*time.Millisecond, "the file %s", name)
 	return strings.TrimSpace(text)
 }
 
@@ -191,7 +191,7 @@ func TestHostOutOfReach(t *testing.T) {
 		all, err = b.driver.Poll(t.Context(), handles)
 		require.NoError(t, err)
 		return all[0].State != executor.Running
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	require.Equal(t, executor.Failed, all[0].State)
 	require.ErrorContains(t, all[0].Err, "exit code 7: the ***")
 }
@@ -223,8 +223,19 @@ func TestResumeKnowsTheKeyOfTheBlueprint(t *testing.T) {
 		all, err = other.Poll(t.Context(), []executor.Handle{s.Handle})
 		require.NoError(t, err)
 		return all[0].State != executor.Running
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	require.ErrorContains(t, all[0].Err, "exit code 7: the ***")
+}
+
+// watched is a connection that says when it is closed.
+type watched struct {
+	net.Conn
+	closed func()
+}
+
+func (w *watched) Close() error {
+	defer w.closed()
+	return w.Conn.Close()
 }
 
 // A host that does not answer does not keep those behind it from being asked.
@@ -238,21 +249,25 @@ func TestPollBesideDeadHost(t *testing.T) {
 	b.wire.cut(false)
 	defer b.touch("go")
 
+	// The connection to the living host is closed when that has answered; then
+	// nobody waits for the dead ones any longer.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	c := b.config
+	c.Transport.IdleTimeout, c.Transport.ConnectTimeout = time.Nanosecond, 2*time.Minute
 	c.Transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if strings.HasPrefix(address, "192.0.2.") {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		return b.wire.dial(ctx, network, address)
+		conn, err := b.wire.dial(ctx, network, address)
+		return &watched{conn, cancel}, err
 	}
 	var handles []executor.Handle
 	for _, dead := range []string{"192.0.2.1", "192.0.2.2"} {
 		handles = append(handles, executor.Handle{Operation: dead,
 			Data: json.RawMessage(`{"address":"` + dead + `","dir":"/x","script":"x"}`)})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
 	all, err := open(t, c).Poll(ctx, append(handles, s.Handle))
 	require.Error(t, err)
 	require.Equal(t, []executor.Status{{Handle: s.Handle, State: executor.Running}}, all)
@@ -292,7 +307,7 @@ func TestCancelByHandle(t *testing.T) {
 		all, err = other.Poll(t.Context(), []executor.Handle{s.Handle})
 		require.NoError(t, err)
 		return all[0].State != executor.Running
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	require.Equal(t, executor.Canceled, all[0].State)
 	requireEnded(t, pid)
 	require.NoError(t, other.Cancel(t.Context(), s.Handle), "cancel of an ended operation is no error")
@@ -429,7 +444,7 @@ func requireEnded(t *testing.T, pid int) {
 	require.Eventually(t, func() bool {
 		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		return err == nil && strings.Contains(string(stat), ") Z ") || syscall.Kill(pid, 0) != nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 }
 
 func readFile(t *testing.T, name string) string {

@@ -94,7 +94,7 @@ exit `+code, "began")
 				require.Len(t, all, 1)
 				s = all[0]
 				return s.State != executor.Running
-			}, 30*time.Second, 10*time.Millisecond)
+			}, 2*time.Minute, 10*time.Millisecond)
 			requireFound(t, code, s)
 			require.Equal(t, "x", b.await("began"), "once")
 			require.NotContains(t, b.left(c.operation()), "inputs.json")

@@ -31,7 +31,7 @@ func TestJobs(t *testing.T) {
 					require.Eventually(t, func() bool {
 						jobs, err := s.Jobs(t.Context(), ids)
 						return err == nil && len(jobs) == 0
-					}, 20*time.Second, 50*time.Millisecond)
+					}, 2*time.Minute, 50*time.Millisecond)
 				},
 			}
 		}}

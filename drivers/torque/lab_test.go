@@ -74,7 +74,7 @@ func newSite(t *testing.T, flavour pbs.Flavour, options pbs.Options) *site {
 	options.Flavour = flavour
 	cluster := pbs.Start(t, options)
 	shell := hpc.SSH(gate.pool, transport.Host{Address: gate.server.Address, Port: gate.server.Port, User: gate.server.User}, hpc.ShellOptions{Env: cluster.Env()})
-	manager, err := torque.New(shell, &torque.Options{Period: 50 * time.Millisecond, CancelTimeout: 10 * time.Second})
+	manager, err := torque.New(shell, &torque.Options{Period: 50 * time.Millisecond, CancelTimeout: 2 * time.Minute})
 	require.NoError(t, err)
 	return &site{Manager: manager, flavour: flavour, cluster: cluster, shell: shell}
 }
@@ -113,7 +113,7 @@ func (s *site) job(t *testing.T, id string) *hpc.Job {
 // await asks after a job until it is as wanted.
 func (s *site) await(t *testing.T, id string, wanted func(*hpc.Job) bool) *hpc.Job {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
 		j := s.job(t, id)
 		if wanted(j) {
@@ -134,7 +134,7 @@ func (s *site) running(t *testing.T, spec *hpc.JobSpec) string {
 	t.Helper()
 	spec.WorkDir = t.TempDir()
 	if spec.Script == "" {
-		spec.Script = script("echo >begun", "sleep 60 & wait")
+		spec.Script = script("echo >begun", "sleep 600 & wait")
 	}
 	id := s.submit(t, spec)
 	s.await(t, id, func(j *hpc.Job) bool {
@@ -199,7 +199,7 @@ func TestNoHistory(t *testing.T) {
 	require.Eventually(t, func() bool {
 		jobs, err := s.Jobs(t.Context(), []string{ended, id})
 		return err == nil && len(jobs) == 1 && jobs[0].ID == id
-	}, 20*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 	found, err := s.Find(t.Context(), "op-1")
 	require.NoError(t, err)
 	require.Equal(t, []string{id}, found)

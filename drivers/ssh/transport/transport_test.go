@@ -521,9 +521,9 @@ func TestKeepAliveEndsTheDead(t *testing.T) {
 	server := lab.SSHD(t, lab.SSHDOptions{})
 	count := &counted{}
 	conf := config(server)
-	conf.KeepAlive, conf.Dial = time.Second, count.dial
+	conf.KeepAlive, conf.Dial = 4*time.Second, count.dial
 	client := get(t, pool(t, conf), host(server))
-	require.Equal(t, "alive\n", output(t, client, "sleep 1.5; echo alive"), "it lives while the server answers")
+	require.Equal(t, "alive\n", output(t, client, "sleep 5; echo alive"), "it lives while the server answers")
 	count.conns[0].ice.Store(true)
 	<-client.Ended()
 }

@@ -23,7 +23,7 @@ type Options struct {
 	Flavour Flavour
 	// Slots is how many processors its one node has. Default: 4.
 	Slots int
-	// KeepCompleted is how long Torque remembers ended jobs. Default: 60 s.
+	// KeepCompleted is how long Torque remembers ended jobs. Default: 10 min.
 	KeepCompleted time.Duration
 	// NoHistory makes OpenPBS forget jobs at their end, and answer no question with
 	// -x: what it does unless job_history_enable is set.
@@ -81,7 +81,7 @@ func Start(t testing.TB, options Options) *Cluster {
 		options.Slots = 4
 	}
 	if options.KeepCompleted == 0 {
-		options.KeepCompleted = time.Minute
+		options.KeepCompleted = 10 * time.Minute
 	}
 	if options.KillDelay == 0 {
 		options.KillDelay = time.Second

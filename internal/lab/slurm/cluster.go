@@ -161,7 +161,7 @@ func (c *Cluster) StopAccounting() { c.end("slurmdbd", 10*time.Second) }
 func (c *Cluster) StartAccounting(ctx context.Context) error { return c.startAccounting(ctx) }
 
 // KillNode kills the daemon of a node, such as "n2", and the jobs on it, as if
-// the machine had lost power. The controller notices after some 15 to 30 seconds.
+// the machine had lost power. The controller notices after half a minute or so.
 func (c *Cluster) KillNode(node string) error { return c.killNode(node) }
 
 // StartNode starts the daemon of a node, after KillNode.

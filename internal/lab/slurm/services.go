@@ -125,7 +125,7 @@ func (c *Cluster) config() (string, error) {
 		"PreemptType=preempt/partition_prio",
 		"PreemptMode=REQUEUE",
 		"ReturnToService=2",
-		"SlurmdTimeout=5",
+		"SlurmdTimeout=15",
 		"SlurmctldTimeout=15",
 		"InactiveLimit=0",
 		"KillWait=2",
