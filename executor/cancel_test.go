@@ -66,7 +66,7 @@ func TestCancelWhatNobodyRuns(t *testing.T) {
 	stores(t, func(t *testing.T, store state.Store) {
 		driver, begun := newJobs(), make(chan struct{})
 		driver.started = make(chan string, 1)
-		first := newEngine(t, executor.Config{Store: &losing{store, begun}, Drivers: []executor.Driver{driver}, LeaseTTL: 3 * time.Second})
+		first := newEngine(t, executor.Config{Store: &losing{store, begun}, Drivers: []executor.Driver{driver}, LeaseTTL: 10 * time.Second})
 		done := make(chan error, 1)
 		go func() {
 			_, err := first.Deploy(t.Context(), executor.Request{Deployment: "y", Archive: template(t, things(2, creates, chain))})
@@ -129,7 +129,7 @@ func TestCancelIsEndedAfterACrash(t *testing.T) {
 			driver.started = make(chan string, 1)
 			running := make(chan struct{}, 10)
 			first := newEngine(t, executor.Config{Store: &losing{store, driver.asked}, Drivers: []executor.Driver{driver}, Owner: "first",
-				LeaseTTL: 2 * time.Second, Observe: func(ev executor.Event) {
+				LeaseTTL: 10 * time.Second, Observe: func(ev executor.Event) {
 					if ev.Kind == executor.OperationRunning {
 						running <- struct{}{}
 					}
@@ -154,7 +154,7 @@ func TestCancelIsEndedAfterACrash(t *testing.T) {
 			}
 
 			second := newEngine(t, executor.Config{Store: store, Drivers: []executor.Driver{driver}, Owner: "second"})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			result, err := second.Resume(ctx, "y", executor.Options{})
 			require.Equal(t, executor.CodeCanceled, executor.CodeOf(err), err)

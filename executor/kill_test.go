@@ -202,7 +202,7 @@ func (c killCase) child(ctx context.Context) error {
 // dead.
 func (c killCase) open(ctx context.Context) (closingStore, error) {
 	if c.Postgres == "" {
-		return bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: 10 * time.Second})
+		return bolt.Open(filepath.Join(c.Dir, "state.db"), bolt.Config{EndLeases: true, LockTimeout: time.Minute})
 	}
 	conn, err := pgx.Connect(ctx, c.Postgres)
 	if err != nil {
@@ -666,7 +666,7 @@ func TestKillAtFailpoints(t *testing.T) {
 	for i, point := range failpoint.All() {
 		// Whether something runs that can be cancelled is a matter of luck, and a
 		// deployment is created in the first stage only: now in the other half.
-		for try := 1; try <= 5 && deaths[point.String()] == 0; try++ {
+		for try := 1; try <= 20 && deaths[point.String()] == 0; try++ {
 			live(t, i+try, point, uint64(i+100*try))
 		}
 		require.Positive(t, deaths[point.String()], "no process came to %s", point)

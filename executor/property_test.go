@@ -47,7 +47,7 @@ func TestAnyServiceIsDeployedInOrder(t *testing.T) {
 		require.NoError(rt, err)
 		defer e.Close()
 		yaml := things(n, func(int) string { return "create: do.sh, start: do.sh" }, func(i int) []int { return deps[i] })
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		result, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, yaml)})
 		require.NoError(rt, ctx.Err(), "a deadlock")
