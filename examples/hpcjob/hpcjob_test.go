@@ -68,12 +68,21 @@ func TestJobs(t *testing.T) {
 	require.Equal(t, hpc.Canceled, jobs[0].State)
 }
 
+// awaitNodes asks for the nodes until they are as wanted.
+func awaitNodes(t *testing.T, wanted string) (out string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		out, _ = hpcjob(t, 0, "nodes")
+		return regexp.MustCompile(wanted).MatchString(out)
+	}, 2*time.Minute, 200*time.Millisecond)
+	return out
+}
+
 func TestCluster(t *testing.T) {
 	t.Setenv("SLURM_CONF", slurm.Shared(t).Conf)
 	out, _ := hpcjob(t, 0, "queues")
 	require.Regexp(t, `(?m)^batch +true `, out)
-	out, _ = hpcjob(t, 0, "nodes")
-	require.Regexp(t, `(?m)^n1 .* 4 +4000 MiB `, out)
+	out = awaitNodes(t, `(?m)^n1 +idle .* 4 +4000 MiB (?s:.*)^n2 +idle (?s:.*)^n3 +idle `)
 	hpcjob(t, 1, "status", "999999")
 
 	endpoint := slurm.Shared(t).REST
@@ -109,13 +118,9 @@ func TestDrain(t *testing.T) {
 	t.Setenv("SLURM_CONF", cluster.Conf)
 	for _, where := range [][]string{nil, {"--endpoint", cluster.REST}} {
 		hpcjob(t, 0, append(where, "drain", "--reason", "new disk: state=down", "n3")...)
-		out, _ := hpcjob(t, 0, "nodes")
-		require.Regexp(t, `(?m)^n3 +drained .* new disk: state=down`, out)
+		awaitNodes(t, `(?m)^n3 +drained .* new disk: state=down`) // what an earlier job left is cleared away first
 		hpcjob(t, 0, append(where, "undrain", "n3")...)
-		require.Eventually(t, func() bool { // the node reports back first
-			out, _ = hpcjob(t, 0, "nodes")
-			return regexp.MustCompile(`(?m)^n3 +idle `).MatchString(out)
-		}, time.Minute, 200*time.Millisecond)
+		awaitNodes(t, `(?m)^n3 +idle `) // the node reports back first
 	}
 	_, errOut := hpcjob(t, 1, "undrain", "n3")
 	require.Contains(t, errOut, "Invalid node state")

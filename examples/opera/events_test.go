@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/executor"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -44,7 +45,7 @@ func TestPages(t *testing.T) {
 		seen++
 		require.Equal(t, seen, ev.Seq)
 		if seen == 1 {
-			s, err := bolt.Open(filepath.Join(dir, stateFile), bolt.Config{LockTimeout: -1})
+			s, err := bolt.Open(filepath.Join(dir, stateFile), bolt.Config{LockTimeout: time.Minute}) // forked processes have the lock for a moment
 			require.NoError(t, err)
 			require.NoError(t, s.Close())
 		}
