@@ -7,4 +7,4 @@ for _ in $(seq 100); do
   kill "$pid" 2> /dev/null || exit 0
   sleep 0.05
 done
-kill -9 "$pid"
+kill -9 "$pid" 2> /dev/null || true # it may have ended just now
