@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +19,11 @@ import (
 // the job ends, an interrupt too.
 func TestWrapperPassesSignalsOn(t *testing.T) {
 	t.Parallel()
+	// Where the tests run in the background, interrupts are ignored, and so in what
+	// they start. What is caught here is not ignored there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, os.Interrupt)
+	defer signal.Stop(caught)
 	f := newFake(t)
 	const program = `#!/usr/bin/perl
 $SIG{$ARGV[0]} = sub { exit 3 };
