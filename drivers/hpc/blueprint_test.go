@@ -16,6 +16,7 @@ import (
 // TestBlueprint deploys the example of this driver, as the picture beside it says,
 // and takes it away again.
 func TestBlueprint(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, service(here, `
         command: "true"`), nil, hpc.Config{})
 	archive, err := csar.Open("../../examples/blueprints/hpc", nil)

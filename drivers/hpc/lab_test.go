@@ -157,6 +157,7 @@ func (b *bench) outputs(t *testing.T) map[string]any {
 // TestJob runs a job of a blueprint on the real Slurm, from this machine and
 // over SSH, and takes it away again.
 func TestJob(t *testing.T) {
+	t.Parallel()
 	const properties = `
         script: |
           #!/bin/bash
@@ -187,8 +188,12 @@ func TestJob(t *testing.T) {
 		require.NoDirExists(t, filepath.Dir(out["work_dir"].(string)))
 	}
 	files := func() fstest.MapFS { return fstest.MapFS{"data/names.txt": {Data: []byte("bob\nada\n")}} }
-	t.Run("local", func(t *testing.T) { run(t, newBench(t, service(here, properties), files(), hpc.Config{})) })
+	t.Run("local", func(t *testing.T) {
+		t.Parallel()
+		run(t, newBench(t, service(here, properties), files(), hpc.Config{}))
+	})
 	t.Run("ssh", func(t *testing.T) {
+		t.Parallel()
 		server := lab.SSHD(t, lab.SSHDOptions{})
 		b := newBench(t, service(overThere, properties), files(), hpc.Config{
 			Transport: transport.Config{KeyFiles: []string{server.KeyFile}, KnownHosts: []string{server.KnownHosts}, AgentSocket: "none"}})
@@ -199,6 +204,7 @@ func TestJob(t *testing.T) {
 
 // The ways in which jobs end on the real Slurm, as the engine tells them.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		properties string
 		says       []string
@@ -215,6 +221,7 @@ func TestFailures(t *testing.T) {
         stage_out: [ { source: "*.csv" } ]`, []string{"*.csv of job", "there is no such file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, service(here, c.properties), nil, hpc.Config{})
 			err := b.deploy(t.Context())
 			for _, says := range c.says {
@@ -229,6 +236,7 @@ func TestFailures(t *testing.T) {
 
 // The tasks of an array are visible one by one.
 func TestArray(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, service(here, `
         script: "echo task $ARRAY_INDEX; [ $ARRAY_INDEX != 3 ]"
         array: { indexes: 1-3, limit: 2 }`), nil, hpc.Config{})
