@@ -100,8 +100,7 @@ func (c *valueChecker) list(sc *Schema, p primitive, v *Value, items []*Value) b
 		}
 		return true
 	}
-	data, _ := v.Static()
-	c.fault("wrong-type", v, notA(sc.Type.noun(p), data).Error(), sc)
+	c.fault("wrong-type", v, notThis(sc.Type.noun(p), v).Error(), sc)
 	return false
 }
 
@@ -120,8 +119,7 @@ func (c *valueChecker) mapping(sc *Schema, p primitive, v *Value, entries []mapE
 		c.properties(sc.Type, v, entries)
 		return true
 	}
-	data, _ := v.Static()
-	c.fault("wrong-type", v, notA(sc.Type.noun(p), data).Error(), sc)
+	c.fault("wrong-type", v, notThis(sc.Type.noun(p), v).Error(), sc)
 	return false
 }
 

@@ -85,6 +85,14 @@ func notA(what string, data any) error {
 	return fmt.Errorf("%s is expected, not the %s %s", article(what), kindOf(data), show(data))
 }
 
+// notThis is notA for a value, of which calls are not shown.
+func notThis(what string, v *Value) error {
+	if data, static := v.Static(); static {
+		return notA(what, data)
+	}
+	return fmt.Errorf("%s is expected, not %s", article(what), aKind(v.content))
+}
+
 func instead(want string, data any) string {
 	return fmt.Sprintf("the %s %s stands for %s", kindOf(data), show(data), article(want))
 }
