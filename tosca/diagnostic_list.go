@@ -56,7 +56,7 @@ func (d *Diagnostic) String() string {
 
 // Under returns the diagnostics with their files named from a folder in which
 // the root of the loaded file system lies at base. Files that were fetched are
-// named by their URL.
+// named by their URL; absolute paths stay.
 func (ds Diagnostics) Under(base string) Diagnostics {
 	list := make(Diagnostics, len(ds))
 	for i, d := range ds {
@@ -76,7 +76,7 @@ func seenFrom(base, file string) (name string, isURL bool) {
 	if address, ok := pathURL(file); ok {
 		return address, true
 	}
-	if file == "" || base == "" || strings.HasPrefix(file, ImportsFolder+"/") {
+	if file == "" || base == "" || strings.HasPrefix(file, ImportsFolder+"/") || path.IsAbs(file) {
 		return file, false
 	}
 	return path.Join(base, file), false

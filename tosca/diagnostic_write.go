@@ -20,6 +20,10 @@ type WriteOptions struct {
 	// Base is put before the path of every file that is printed: where the root
 	// of the file system lies.
 	Base string
+	// Files are the contents of further files, such as an InputsFile, by their
+	// names in the diagnostics. They win over the file system: of a file that is
+	// empty here, such as one with secrets, no line is shown.
+	Files map[string][]byte
 	// Width is how many characters of a source line are shown at most.
 	// Default 160.
 	Width int
@@ -31,7 +35,7 @@ type WriteOptions struct {
 func WriteDiagnostics(w io.Writer, fsys fs.FS, ds Diagnostics, opts *WriteOptions) error {
 	out := excerpts{w: bufio.NewWriter(w), fsys: fsys, lines: map[string][]string{}, width: 160}
 	if opts != nil {
-		out.color, out.base = opts.Color, opts.Base
+		out.color, out.base, out.files = opts.Color, opts.Base, opts.Files
 		if opts.Width > 0 {
 			out.width = opts.Width
 		}
@@ -45,6 +49,7 @@ func WriteDiagnostics(w io.Writer, fsys fs.FS, ds Diagnostics, opts *WriteOption
 type excerpts struct {
 	w     *bufio.Writer
 	fsys  fs.FS
+	files map[string][]byte
 	lines map[string][]string
 	color bool
 	base  string
@@ -125,11 +130,16 @@ func (x *excerpts) excerpt(r Range, style string) {
 
 // source returns the lines of a file; none where it cannot be read.
 func (x *excerpts) source(file string) []string {
-	if lines, ok := x.lines[file]; ok || x.fsys == nil || !fs.ValidPath(file) {
+	if lines, ok := x.lines[file]; ok {
 		return lines
 	}
+	src, ok := x.files[file]
+	if !ok && x.fsys != nil && fs.ValidPath(file) {
+		read, err := fs.ReadFile(x.fsys, file)
+		src, ok = read, err == nil
+	}
 	var lines []string
-	if src, err := fs.ReadFile(x.fsys, file); err == nil {
+	if ok && len(src) > 0 {
 		for line := range bytes.SplitSeq(yamlx.Text(src), []byte("\n")) {
 			lines = append(lines, string(line))
 		}

@@ -11,14 +11,24 @@ package tosca
 //
 // Source: TOSCA 1.3 section 3.6.14 (parameters).
 func (t *ServiceTemplate) ResolveInputs(given map[string]any) (map[string]any, Diagnostics) {
+	return t.resolveInputs(given, nil)
+}
+
+// resolveInputs tells faults at their places in the file that the inputs come
+// from, where it is not nil.
+func (t *ServiceTemplate) resolveInputs(given map[string]any, file *InputsFile) (map[string]any, Diagnostics) {
 	s := &sink{}
 	inputs := make(map[string]any, len(t.Inputs))
 	for _, p := range t.Inputs {
-		t.resolveInput(p, given, inputs, s)
+		t.resolveInput(p, given, file, inputs, s)
 	}
 	for _, name := range sortedKeys(given) {
 		if t.Input(name) == nil {
-			d := s.errorf("unknown-input", Range{File: t.File}, "there is no input %s", show(name))
+			place := Range{File: t.File}
+			if file != nil {
+				place = file.place(name)
+			}
+			d := s.errorf("unknown-input", place, "there is no input %s", show(name))
 			d.Suggestion = nearest(name, t.inputNames())
 			d.Detail = "The template declares no such input."
 		}
@@ -26,19 +36,31 @@ func (t *ServiceTemplate) ResolveInputs(given map[string]any) (map[string]any, D
 	return inputs, s.list
 }
 
-func (t *ServiceTemplate) resolveInput(p *Parameter, given, inputs map[string]any, s *sink) {
+func (t *ServiceTemplate) resolveInput(p *Parameter, given map[string]any, file *InputsFile, inputs map[string]any, s *sink) {
 	data, ok := given[p.Name]
+	place, related := p.Range, []RelatedRange(nil)
+	if file != nil {
+		place, related = file.place(p.Name), []RelatedRange{{Range: p.Range, Message: "defined here"}}
+	}
+	told := len(s.list)
 	switch {
 	case ok && p.Value != nil:
-		s.errorf("fixed-input", p.Range, "the value of the input %s is fixed by the template", p.Name).
+		s.errorf("fixed-input", place, "the value of the input %s is fixed by the template", p.Name).
 			Detail = "Leave the input out."
+	case ok && file != nil:
+		inputs[p.Name] = normalize(data)
+		p.checkPlaced(file.value(p.Name), s)
 	case ok:
 		inputs[p.Name] = p.check(data, s)
 	case p.Value != nil || p.Default != nil:
 		t.defaultInput(p, inputs, s)
+		return // its faults are the template's
 	case p.Required:
-		s.errorf("missing-input", p.Range, "the required input %s has no value", p.Name).
+		s.errorf("missing-input", place, "the required input %s has no value", p.Name).
 			Detail = "Give it a value; it has no default."
+	}
+	for _, d := range s.list[told:] {
+		d.Related = append(d.Related, related...)
 	}
 }
 
@@ -58,8 +80,12 @@ func (p *Parameter) check(data any, s *sink) any {
 	data = normalize(data)
 	v := Constant(data)
 	v.place(p.Range)
-	p.Schema.checkInput(v, s, "input "+p.Name, p.Sensitive)
+	p.checkPlaced(v, s)
 	return data
+}
+
+func (p *Parameter) checkPlaced(v *Value, s *sink) {
+	p.Schema.checkInput(v, s, "input "+p.Name, p.Sensitive)
 }
 
 // defaultInput evaluates what the template itself says, where other inputs may occur.

@@ -11,6 +11,9 @@ type Options struct {
 	// checked against the inputs' schemas; a missing required one is an error
 	// only where CheckInputs is set.
 	Inputs map[string]any
+	// InputsFile are the inputs with their places, in place of Inputs: what is
+	// wrong with one is told where it stands in the file. Default: none.
+	InputsFile *InputsFile
 	// CheckInputs makes an error of a required input that has neither a value nor a default.
 	CheckInputs bool
 	// SkipArtifactFiles does not check that the files of artifacts exist.
@@ -103,6 +106,11 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	if opts == nil {
 		opts = &Options{}
 	}
+	if opts.InputsFile != nil {
+		with := *opts
+		with.Inputs = opts.InputsFile.Values()
+		opts = &with
+	}
 	s := &sink{bounded: true}
 	lim := opts.Limits.orDefault()
 	src := newSources(fsys, opts, lim)
@@ -128,13 +136,16 @@ func load(fsys fs.FS, file string, opts *Options) (t *ServiceTemplate, ds Diagno
 	t.options = Options{SkipArtifactFiles: opts.SkipArtifactFiles, Definitions: slices.Clone(opts.Definitions), Functions: slices.Clone(opts.Functions)}
 	t.unsubstituted = c.unsubstituted
 	checkInputs(t, opts, s)
+	if f := opts.InputsFile; f != nil && src.versions[f.Name] == nil {
+		src.versions[f.Name] = src.versions[t.File] // the sections are those of the template's language
+	}
 	return t, src.cite(s.sorted())
 }
 
 // checkInputs reports given inputs that do not fit, missing ones where they are
 // asked for, and properties that do not fit with the inputs.
 func checkInputs(t *ServiceTemplate, opts *Options, s *sink) {
-	values, faults := t.ResolveInputs(opts.Inputs)
+	values, faults := t.resolveInputs(opts.Inputs, opts.InputsFile)
 	given := opts.Inputs != nil || opts.CheckInputs
 	for _, f := range faults {
 		if given && (f.Code != "missing-input" || opts.CheckInputs) {

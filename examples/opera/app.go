@@ -41,6 +41,9 @@ type instanceFlags struct {
 	path     string
 	store    string
 	inputs   string
+	given    *tosca.InputsFile // the file of inputs, once it is read
+	text     []byte            // what stands in it
+	excerpts map[string][]byte // what may be shown of it
 	workers  int
 	verbose  bool
 	progress string
@@ -196,7 +199,7 @@ type source struct {
 
 // load opens and loads a CSAR or service template and prints what is wrong
 // with it to standard error. The error is errReported if it cannot be used.
-func (f *instanceFlags) load(ctx context.Context, path string, inputs map[string]any, checkInputs bool) (*source, error) {
+func (f *instanceFlags) load(ctx context.Context, path string) (*source, error) {
 	if ctx.Err() != nil {
 		return nil, errInterrupted
 	}
@@ -206,7 +209,7 @@ func (f *instanceFlags) load(ctx context.Context, path string, inputs map[string
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
-		src, diags, err = f.readTemplate(path, inputs, checkInputs)
+		src, diags, err = f.readTemplate(path)
 	}()
 	select {
 	case <-ctx.Done(): // a large template need not be waited for
@@ -226,12 +229,15 @@ func (f *instanceFlags) load(ctx context.Context, path string, inputs map[string
 }
 
 // readTemplate opens and loads a CSAR or service template.
-func (f *instanceFlags) readTemplate(path string, inputs map[string]any, checkInputs bool) (*source, tosca.Diagnostics, error) {
+func (f *instanceFlags) readTemplate(path string) (*source, tosca.Diagnostics, error) {
 	archive, err := csar.Open(path, &csar.Options{Root: rootFor(path), AnyTemplate: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	opts := &tosca.Options{Inputs: inputs, CheckInputs: checkInputs, Definitions: append([]string{}, archive.OtherDefinitions()...)}
+	if f.given != nil {
+		f.given.Name = nameUnder(sourceBase(archive, path), f.inputs)
+	}
+	opts := &tosca.Options{InputsFile: f.given, CheckInputs: f.given != nil, Definitions: append([]string{}, archive.OtherDefinitions()...)}
 	end, err := f.imports(opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, archive.Close())
@@ -240,6 +246,7 @@ func (f *instanceFlags) readTemplate(path string, inputs map[string]any, checkIn
 	t, diags := tosca.Load(archive.FS(), archive.Entry(), opts)
 	inFlags(diags)
 	if t != nil {
+		f.excerpts = f.showable(t)
 		// From here on the files from elsewhere are the archive's own.
 		with, err := archive.Add(t.External, t.UsedFiles())
 		if err != nil {
@@ -315,7 +322,11 @@ func (f *instanceFlags) printDiagnostics(archive *csar.Archive, path string, dia
 	if file, ok := f.io.err.(*os.File); ok {
 		colour = term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
 	}
-	return tosca.WriteDiagnostics(f.io.err, archive.FS(), diags, &tosca.WriteOptions{Color: colour, Base: base})
+	var files fs.FS
+	if archive != nil {
+		files = archive.FS()
+	}
+	return tosca.WriteDiagnostics(f.io.err, files, diags, &tosca.WriteOptions{Color: colour, Base: base, Files: f.excerpts})
 }
 
 // rootFor returns the folder that imports and artifacts of a lone service

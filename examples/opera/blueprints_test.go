@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/lab"
+	"github.com/seed-a4fd30b5/orchestrator/internal/yamlx"
 	"github.com/stretchr/testify/require"
 )
 
@@ -26,6 +27,19 @@ func requireOutputs(t *testing.T, dir, expected string) {
 	have, err := readData(got)
 	require.NoError(t, err)
 	require.Equal(t, want, have)
+}
+
+// readData reads a YAML or JSON file.
+func readData(file string) (any, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	root, faults := yamlx.Parse(src, yamlx.Limits{})
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	return root.Value(), nil
 }
 
 // succeed runs a command line that must succeed, and returns what it printed.

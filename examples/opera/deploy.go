@@ -54,13 +54,13 @@ Without TEMPLATE the one that was deployed last is used again, with its inputs.`
 }
 
 func (f *instanceFlags) deploy(ctx context.Context, path string, resume, clean, force bool) error {
-	inputs, err := readInputs(f.inputs)
+	inputs, err := f.readInputs()
 	if err != nil {
 		return err
 	}
 	var src *source
 	if path != "" {
-		if src, err = f.load(ctx, path, inputs, inputs != nil); err != nil {
+		if src, err = f.load(ctx, path); err != nil {
 			return err
 		}
 		defer src.archive.Close()

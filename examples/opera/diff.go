@@ -46,11 +46,11 @@ same with other inputs: what "opera update" would change.`,
 }
 
 func (f *instanceFlags) diff(ctx context.Context, path string, templateOnly bool) (*workflow.Diff, error) {
-	inputs, err := readInputs(f.inputs)
+	inputs, err := f.readInputs()
 	if err != nil {
 		return nil, err
 	}
-	src, err := f.load(ctx, path, inputs, inputs != nil)
+	src, err := f.load(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func render(plan *workflow.Plan, format string) ([]byte, error) {
 }
 
 func (f *instanceFlags) plan(ctx context.Context, path string, undeploy bool) (*workflow.Plan, error) {
-	inputs, err := readInputs(f.inputs)
+	inputs, err := f.readInputs()
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (f *instanceFlags) plan(ctx context.Context, path string, undeploy bool) (*
 	if path == "" {
 		return in.engine.PlanDeploy(ctx, f.request(nil, inputs))
 	}
-	src, err := f.load(ctx, path, inputs, inputs != nil)
+	src, err := f.load(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (f *instanceFlags) plan(ctx context.Context, path string, undeploy bool) (*
 
 // planFresh plans the first deployment of a template, for which no state is made.
 func (f *instanceFlags) planFresh(ctx context.Context, path string, inputs map[string]any) (*workflow.Plan, error) {
-	src, err := f.load(ctx, path, inputs, inputs != nil)
+	src, err := f.load(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ The files are those that the run began with. Where they were mended since, use
 "opera deploy --resume TEMPLATE" or "opera update TEMPLATE".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			inputs, err := readInputs(f.inputs)
+			inputs, err := f.readInputs()
 			if err != nil {
 				return err
 			}

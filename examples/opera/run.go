@@ -13,7 +13,7 @@ func newRun(io stdio) *cobra.Command {
 inputs of the workflow.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			inputs, err := readInputs(f.inputs)
+			inputs, err := f.readInputs()
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ was deployed: the original files may have changed or vanished.`,
 }
 
 func (f *instanceFlags) undeploy(ctx context.Context, resume, force bool) error {
-	inputs, err := readInputs(f.inputs)
+	inputs, err := f.readInputs()
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,11 @@ attributes; "opera diff" tells which do.`,
 			if f.dryRun {
 				return f.printPlan(f.plan(cmd.Context(), args[0], false))
 			}
-			inputs, err := readInputs(f.inputs)
+			inputs, err := f.readInputs()
 			if err != nil {
 				return err
 			}
-			src, err := f.load(cmd.Context(), args[0], inputs, inputs != nil)
+			src, err := f.load(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

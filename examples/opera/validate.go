@@ -42,11 +42,10 @@ With --format json or sarif the faults go to standard output: JSON as
 			if len(args) == 1 {
 				path = args[0]
 			}
-			inputs, err := readInputs(f.inputs)
-			if err != nil {
+			if _, err := f.readInputs(); err != nil {
 				return err
 			}
-			src, err := f.load(cmd.Context(), path, inputs, inputs != nil)
+			src, err := f.load(cmd.Context(), path)
 			if err != nil {
 				return f.unreadable(path, err)
 			}
