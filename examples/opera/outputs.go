@@ -25,9 +25,12 @@ func newOutputs(io stdio) *cobra.Command {
 				return err
 			}
 			defer in.close()
-			outputs, faults, err := f.outputs(cmd.Context(), in)
+			outputs, faults, err := in.outputs(cmd.Context())
 			if err != nil {
 				return err
+			}
+			for _, fault := range faults {
+				fmt.Fprintf(io.err, "opera: %s\n", message(fault))
 			}
 			data := yamlx.Map{}
 			for _, o := range outputs {
@@ -36,7 +39,10 @@ func newOutputs(io stdio) *cobra.Command {
 			if err := format.write(io.out, data); err != nil {
 				return err
 			}
-			return faults
+			if len(faults) > 0 {
+				return errReported
+			}
+			return nil
 		},
 	}
 	f.addPath(cmd)
@@ -45,17 +51,19 @@ func newOutputs(io stdio) *cobra.Command {
 }
 
 // summary prints the values of the outputs behind the progress of a run that
-// succeeded, for people; "opera outputs" is for programs.
+// succeeded, for people; "opera outputs" is for programs. The run has succeeded
+// whatever becomes of its outputs: those without a value are warned of, with
+// every kind of progress.
 func (f *instanceFlags) summary(ctx context.Context, in *instance) error {
-	if f.progress == "json" || f.progress == "none" {
-		return nil
-	}
-	outputs, faults, err := f.outputs(ctx, in)
+	outputs, faults, err := in.outputs(ctx)
 	if err != nil {
-		return err
+		faults = []error{err}
 	}
-	if len(outputs) == 0 {
-		return faults
+	for _, fault := range faults {
+		fmt.Fprintf(f.io.err, "opera: warning: %s\n", message(fault))
+	}
+	if len(outputs) == 0 || f.progress == "json" || f.progress == "none" {
+		return nil
 	}
 	data := yamlx.Map{}
 	for _, o := range outputs {
@@ -65,22 +73,17 @@ func (f *instanceFlags) summary(ctx context.Context, in *instance) error {
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(f.io.out, "\nOutputs:\n%s", text); err != nil {
-		return err
-	}
-	return faults
+	_, err = fmt.Fprintf(f.io.out, "\nOutputs:\n%s", text)
+	return err
 }
 
-// outputs evaluates the outputs. Those that cannot be evaluated are told on
-// standard error, each with its cause; faults is errReported if there are any.
-func (f *instanceFlags) outputs(ctx context.Context, in *instance) (outputs []executor.Output, faults, err error) {
+// outputs evaluates the outputs. The faults tell, each with its cause, which
+// cannot be evaluated.
+func (in *instance) outputs(ctx context.Context) (outputs []executor.Output, faults []error, err error) {
 	outputs, err = in.engine.Outputs(ctx, deployment)
 	var each interface{ Unwrap() []error }
 	if err == nil || outputs == nil || !errors.As(err, &each) {
 		return outputs, nil, err
 	}
-	for _, fault := range each.Unwrap() {
-		fmt.Fprintf(f.io.err, "opera: %s\n", message(fault))
-	}
-	return outputs, errReported, nil
+	return outputs, each.Unwrap(), nil
 }
