@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -247,7 +248,10 @@ func (l *live) workflowInputs(name string, given map[string]any) (map[string]any
 }
 
 // Delete forgets a deployment with its runs and journal. The error has code
-// FailedPrecondition where it still has nodes and force is false.
+// FailedPrecondition where it still has nodes and force is false. With force
+// whatever is there stays as it is. Operations of the last run that nobody has
+// seen end are not asked after and may go on: each is told as an event of the kind
+// Warning, with its Step, since nothing is known of them afterwards.
 func (e *Engine) Delete(ctx context.Context, deployment string, force bool) error {
 	s, err := e.open(ctx, deployment)
 	if err != nil {
@@ -260,5 +264,22 @@ func (e *Engine) Delete(ctx context.Context, deployment string, force bool) erro
 				Err: fmt.Errorf("%s is %s", inst.ID, inst.State), Hint: "undeploy it first"}
 		}
 	}
-	return e.cfg.Store.DeleteDeployment(ctx, deployment, s.lease.current())
+	var begun []string
+	if s.last != nil && s.last.Status != state.RunSucceeded {
+		// What cannot be read is no reason to keep it.
+		if begun, err = s.begun(ctx); err != nil && !force {
+			return errs.Wrap(err, "delete", deployment)
+		}
+	}
+	if err := e.cfg.Store.DeleteDeployment(ctx, deployment, s.lease.current()); err != nil {
+		return err
+	}
+	for _, step := range begun {
+		e.cfg.Logger.Warn("a deployment was forgotten while an operation of it may go on", "deployment", deployment, "step", step)
+		if e.cfg.Observe != nil {
+			e.cfg.Observe(Event{Kind: Warning, Time: time.Now(), Deployment: deployment, Run: s.last.ID, RunKind: s.last.Kind, Step: step,
+				Err: "the deployment was forgotten while this operation may go on"})
+		}
+	}
+	return nil
 }

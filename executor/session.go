@@ -253,16 +253,24 @@ func (s *session) unsettled(ctx context.Context) (bool, error) {
 	if s.last == nil || s.last.Status == state.RunRunning || s.last.Status == state.RunSucceeded {
 		return s.last != nil && s.last.Status == state.RunRunning, nil
 	}
+	begun, err := s.begun(ctx)
+	return len(begun) > 0, err
+}
+
+// begun are the steps of the last run whose operations were begun and whose end
+// is not recorded, sorted.
+func (s *session) begun(ctx context.Context) (ids []string, err error) {
 	h, err := s.eng.history(ctx, s.live.id, s.last)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	for _, step := range h.steps {
+	for id, step := range h.steps {
 		if step.open {
-			return true, nil
+			ids = append(ids, id)
 		}
 	}
-	return false, nil
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // resume goes on with the last run.

@@ -58,6 +58,32 @@ func TestCancelThatIsNotObeyed(t *testing.T) {
 	}
 }
 
+// What a forgotten deployment leaves behind is named, as nobody can ask after it.
+func TestDeleteNamesWhatMayGoOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var warned []string
+		observe := func(ev executor.Event) {
+			if ev.Kind == executor.Warning {
+				warned = append(warned, ev.Run+" "+ev.Step)
+			}
+		}
+		e := newEngine(t, executor.Config{Drivers: []executor.Driver{&stubborn{newJobs()}}, PollInterval: time.Second, CancelGrace: 10 * time.Second, Observe: observe})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := e.Deploy(ctx, executor.Request{Deployment: "x", Archive: template(t, things(1, creates, nil))})
+		require.Equal(t, executor.CodeCanceled, executor.CodeOf(err))
+		warned = nil
+		require.Equal(t, executor.FailedPrecondition, executor.CodeOf(e.Delete(t.Context(), "x", false)))
+		require.Empty(t, warned)
+		require.NoError(t, e.Delete(t.Context(), "x", true))
+		require.Len(t, warned, 1)
+		require.Regexp(t, `^run-1 .*create`, warned[0])
+		_, err = e.Info(t.Context(), "x")
+		require.Equal(t, executor.NotFound, executor.CodeOf(err))
+	})
+}
+
 // A job that does not stop after its timeout is still asked after by Resume,
 // which tells it to stop again.
 func TestTimeoutThatIsNotObeyed(t *testing.T) {
