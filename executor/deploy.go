@@ -93,7 +93,7 @@ func (s *session) planDeploy(ctx context.Context, req Request, svc *requestedSer
 	if req.Clean {
 		return workflow.Deploy(svc.template, nil, s.eng.planning())
 	}
-	if err := l.noStrangersTo(svc.template); err != nil {
+	if err := l.noStrangersTo(svc.template, "use update to replace a template, or resume an update that did not finish"); err != nil {
 		return nil, err
 	}
 	plan, err := workflow.Deploy(svc.template, l.current(), s.eng.planning())
@@ -103,8 +103,9 @@ func (s *session) planDeploy(ctx context.Context, req Request, svc *requestedSer
 	return plan, s.noneUnreached(ctx, plan)
 }
 
-// noStrangersTo is an error if there are nodes that the template does not have.
-func (l *live) noStrangersTo(t *tosca.ServiceTemplate) error {
+// noStrangersTo is an error, with a hint, if there are nodes that the template
+// does not have.
+func (l *live) noStrangersTo(t *tosca.ServiceTemplate, hint string) error {
 	var strangers []string
 	for _, inst := range l.sorted() {
 		if inst.Kind == state.Node && inst.State != workflow.Initial && t.Representation(inst.Template, inst.Index) == nil {
@@ -116,7 +117,7 @@ func (l *live) noStrangersTo(t *tosca.ServiceTemplate) error {
 	}
 	return &errs.Error{Code: errs.FailedPrecondition, Op: "plan", Subject: l.id,
 		Err:  fmt.Errorf("the template does not have the nodes of %s", strings.Join(strangers, ", ")),
-		Hint: "use update to replace a template, or resume an update that did not finish"}
+		Hint: hint}
 }
 
 // prepareSettled loads the stored templates and ends an interrupted run.

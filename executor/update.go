@@ -70,7 +70,7 @@ func (e *Engine) PlanUpdate(ctx context.Context, req Request) (*workflow.Diff, *
 func (s *session) planUpdate(ctx context.Context, svc *requestedService) (*workflow.Diff, *workflow.Plan, error) {
 	l := s.live
 	if l.old != nil {
-		if err := l.noStrangersTo(l.service.template); err != nil {
+		if err := l.noStrangersTo(l.service.template, "resume the update that did not finish, or undeploy"); err != nil {
 			return nil, nil, err
 		}
 	}
