@@ -15,7 +15,7 @@ import (
 )
 
 // waitFor is a line of Bash that waits until the test makes a file.
-const waitFor = `while [ ! -e "$dir/go" ]; do sleep 0.02; done
+const waitFor = `while [ -d "$dir" ] && [ ! -e "$dir/go" ]; do sleep 0.02; done
 `
 
 func testLogStreams(b *bench) {
@@ -216,7 +216,7 @@ echo "started"`)
 }
 
 func testTwoAtOnce(b *bench) {
-	text := `touch "$dir/$me"; while [ ! -e "$dir/$other" ]; do sleep 0.02; done; echo "me=$me" >> "$TOSCA_OUTPUTS"`
+	text := `touch "$dir/$me"; while [ -d "$dir" ] && [ ! -e "$dir/$other" ]; do sleep 0.02; done; echo "me=$me" >> "$TOSCA_OUTPUTS"`
 	one, _ := b.operation("a.sh", text)
 	two, _ := b.operation("a.sh", text)
 	one.Inputs["me"], one.Inputs["other"] = "one", "two"

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,9 +85,12 @@ func TestOpenService(t *testing.T) {
 
 // A shell connects from its node: TCP and sockets, and not to what is not there.
 func TestShellDial(t *testing.T) {
-	listen := func(network, address string) net.Listener {
-		l, err := net.Listen(network, address)
-		require.NoError(t, err)
+	listen := func(network, address string) (l net.Listener) {
+		require.Eventually(t, func() bool { // a process that is being forked has the port for a moment
+			var err error
+			l, err = net.Listen(network, address)
+			return err == nil
+		}, time.Minute, time.Millisecond)
 		t.Cleanup(func() { l.Close() })
 		go func() {
 			for {
@@ -113,8 +117,10 @@ func TestShellDial(t *testing.T) {
 			require.Equal(t, "hello", string(said))
 			require.NoError(t, conn.Close())
 			require.NoError(t, l.Close())
-			_, err = shell.Dial(t.Context(), l.Addr().Network(), l.Addr().String())
-			require.Error(t, err)
+			require.Eventually(t, func() bool {
+				_, err := shell.Dial(t.Context(), l.Addr().Network(), l.Addr().String())
+				return err != nil
+			}, time.Minute, time.Millisecond)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

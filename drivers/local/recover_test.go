@@ -35,7 +35,7 @@ const killedChild = "ORCHESTRATOR_TEST_LOCAL_KILL_DIR"
 
 // slow says that it has begun, waits for a file and returns an output.
 const slow = `echo $$ > "$dir/began"
-while [ ! -e "$dir/go" ]; do sleep 0.02; done
+while [ -d "$dir" ] && [ ! -e "$dir/go" ]; do sleep 0.02; done
 echo "url=found" >> "$TOSCA_OUTPUTS"
 echo "no luck" >&2
 exit "$(cat "$dir/go")"`

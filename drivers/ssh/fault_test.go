@@ -127,7 +127,7 @@ func (b *bench) left(op *executor.Operation) []string {
 	return names
 }
 
-const waitForGo = `while [ ! -e "$dir/go" ]; do sleep 0.02; done
+const waitForGo = `while [ -d "$dir" ] && [ ! -e "$dir/go" ]; do sleep 0.02; done
 `
 
 type safeLog struct {

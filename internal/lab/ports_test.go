@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"io"
 	"net"
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func TestReservedPorts(t *testing.T) {
@@ -18,19 +20,31 @@ func TestReservedPorts(t *testing.T) {
 		t.Fatalf("some are twice: %v", p.Numbers)
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Numbers[0]))
-	l, err := net.Listen("tcp", address)
-	if err != nil {
+	listen := func() (io.Closer, error) { return net.Listen("tcp", address) }
+	mark := func() (io.Closer, error) { return net.ListenPacket("udp", address) }
+	if err := soon(listen); err != nil {
 		t.Fatal("a server cannot have it:", err)
 	}
-	_ = l.Close()
-	if mark, err := net.ListenPacket("udp", address); err == nil {
-		_ = mark.Close()
+	if c, err := mark(); err == nil {
+		_ = c.Close()
 		t.Fatal("another test could have it")
 	}
 	p.Close()
-	mark, err := net.ListenPacket("udp", address)
-	if err != nil {
+	if err := soon(mark); err != nil {
 		t.Fatal("it is not given back:", err)
 	}
-	_ = mark.Close()
+}
+
+// soon opens a socket whose port was closed just now: a process that another
+// test is starting has it until it executes its program.
+func soon(open func() (io.Closer, error)) error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		c, err := open()
+		if err == nil {
+			return c.Close()
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
 }
