@@ -270,7 +270,7 @@ func TestTaskIsForgotten(t *testing.T) {
 	defer func() { require.NoError(t, cluster.StartAccounting(context.WithoutCancel(t.Context()))) }()
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
+	b.awaitBegun(t)
 	require.Eventually(t, func() bool {
 		out, err := cluster.Command(t.Context(), "squeue", "-h", "-a", "-t", "all", "-n", "simulation_0", "-o", "%K %T")
 		return err == nil && !strings.Contains(out, "1 ") && strings.Contains(out, "2 RUNNING")
@@ -288,12 +288,18 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(ctx) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
+	b.awaitBegun(t)
 	cancel()
 	require.Error(t, <-ended)
 	out, err := cluster.Command(t.Context(), "squeue", "-h", "-t", "R,PD", "-n", "simulation_0", "-o", "%i %T")
 	require.NoError(t, err)
 	require.Empty(t, out)
+}
+
+// awaitBegun waits until the job has printed that it has begun.
+func (b *bench) awaitBegun(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
 }
 
 // endJob ends the job that waits for it, and waits until it has left its exit code.
@@ -315,7 +321,7 @@ func TestControllerAway(t *testing.T) {
         arguments: [ { get_input: work } ]`), nil, hpc.Config{})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
+	b.awaitBegun(t)
 	cluster.StopController()
 	b.endJob(t)
 	require.NoError(t, cluster.StartController(t.Context()))
@@ -331,7 +337,7 @@ func TestControllerHangs(t *testing.T) {
         arguments: [ { get_input: work } ]`), nil, hpc.Config{Timeout: time.Second})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
+	b.awaitBegun(t)
 	require.NoError(t, cluster.HangController())
 	b.endJob(t)
 	<-time.After(3 * time.Second) // for whoever takes it for ended
@@ -359,7 +365,7 @@ func TestNodeIsLost(t *testing.T) {
         node_list: [ n2 ]`), nil, hpc.Config{})
 	ended := make(chan error, 1)
 	go func() { ended <- b.deploy(t.Context()) }()
-	require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "begun\n") }, 2*time.Minute, 50*time.Millisecond)
+	b.awaitBegun(t)
 	require.NoError(t, cluster.KillNode("n2"))
 	require.Eventually(t, func() bool {
 		out, err := cluster.Command(t.Context(), "sacct", "-nXP", "-S", "now-1hour", "--name", "simulation_0", "-o", "State")
