@@ -92,8 +92,8 @@
 //	go test ./executor -v -run 'TestKill$' -kills 1000 -timeout 60m
 //	go test ./executor -v -run TestKillPostgres -kills 300 -timeout 60m
 //
-// The last time, on 2 cores: 96 deployments with 1022 kills on bolt and 52
-// with 306 on PostgreSQL; lost 0, repeated after success 0, orphans 0.
+// The last time, on 2 cores: 150 deployments with 1007 kills on bolt and 27
+// with 310 on PostgreSQL; lost 0, repeated after success 0, orphans 0.
 //
 // # Seeing
 //
@@ -148,9 +148,9 @@
 //	1,000 deployments of 20 nodes       5.1 s, cpu 2.0 s, at most 3,757 goroutines, 387 MB,
 //	                                    4,964 commits in 238 syncs
 //	10,000 operations waiting           3,069 bytes each with node and plan, 7 goroutines in all
-//	200 processes beside 200 bare ones  1.4 to 1.8 times as long, cpu 1.2 to 1.5 times, 131 to
-//	                                    143 commits; with drivers/local 3.2 to 5.5 times,
-//	                                    cpu 2.9 to 5.4 times
+//	200 processes beside 200 bare ones  1.2 to 1.8 times as long, cpu 1.1 to 1.5 times, 131 to
+//	                                    156 commits; with drivers/local 2.9 to 5.5 times,
+//	                                    cpu 2.8 to 5.4 times
 //	the same, all files in memory       1.3 times, cpu 1.3 times; drivers/local 2.9 and 3.1
 //
 // What is left of the last is the wait for the disk before each operation and,

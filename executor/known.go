@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/seed-a4fd30b5/orchestrator/internal/errs"
 	"github.com/seed-a4fd30b5/orchestrator/state"
@@ -277,7 +276,7 @@ func (e *Engine) Delete(ctx context.Context, deployment string, force bool) erro
 	for _, step := range begun {
 		e.cfg.Logger.Warn("a deployment was forgotten while an operation of it may go on", "deployment", deployment, "step", step)
 		if e.cfg.Observe != nil {
-			e.cfg.Observe(Event{Kind: Warning, Time: time.Now(), Deployment: deployment, Run: s.last.ID, RunKind: s.last.Kind, Step: step,
+			e.cfg.Observe(Event{Kind: Warning, Time: now(), Deployment: deployment, Run: s.last.ID, RunKind: s.last.Kind, Step: step,
 				Err: "the deployment was forgotten while this operation may go on"})
 		}
 	}
